@@ -101,6 +101,33 @@ def test_an_app_that_never_listens_is_given_up() -> None:
     assert "Pass {port} to the app" in error.remedy
 
 
+def test_an_app_on_another_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port that the app has started on is the cause, long before the deadline."""
+    monkeypatch.setattr("paraph.checks.harness.start_watch._SETTLED_AFTER", 0.3)
+    target = small()
+    target.start.environment |= {"PORT": "0", "PROT": "{port}"}
+    target.start.ready_within = 90
+    error = refused(target)
+    assert "the app has started on 127.0.0.1:" in error.cause
+    assert "Pass {port} to the app" in error.remedy
+
+
+def test_an_app_that_cannot_know_its_port_is_named() -> None:
+    """A port that is written down in [start] is not the one of the check."""
+    target = small("deaf")
+    target.start.environment["PORT"] = "5000"
+    assert "nothing in [start] passes {port} to the app" in refused(target).cause
+
+
+def test_an_app_that_serves_tls_is_named() -> None:
+    """A plain address of an app that speaks TLS, or the reverse, is the cause at once."""
+    target = small()
+    target.urls.base = "https://127.0.0.1:{port}"
+    error = refused(target)
+    assert "is not usable HTTP" in error.cause
+    assert "Let `base` in [urls] begin with https://" in error.remedy
+
+
 def test_a_hook_of_another_shape_is_named() -> None:
     """The hook `links` must return objects with the Zoom user's id."""
     error = refused(small("wrong"))

@@ -214,11 +214,11 @@ class Place:
         connection = await asyncpg.connect(self.database_url)
         try:
             async with asyncio.timeout(60):
-                waiting = "SELECT count(*) FROM events WHERE status = 'received'"
+                waiting = "SELECT count(*) FROM kept_events WHERE status = 'received'"
                 while await connection.fetchval(waiting):  # noqa: ASYNC110 - Others empty it.
                     await asyncio.sleep(0.2)
             self.books.kept = await connection.fetchval(
-                "SELECT count(*) FROM events WHERE NOT notice"
+                "SELECT count(*) FROM kept_events WHERE NOT notice"
             )
             self.books.installed = await connection.fetchval("SELECT count(*) FROM links")
         finally:

@@ -24,6 +24,7 @@ _PAGES = (
     "events?status=dead&name=meeting.ended",
     "events?user_id=unknown",
     "installations",
+    "apps",
     "search",
     "search?id=unknown",
     "audit",
@@ -71,7 +72,7 @@ def bury(demo: RunningDemo) -> None:
         for _ in range(300):
             with connection:
                 done = connection.execute(
-                    "UPDATE events SET status = 'dead', attempts = 12, failure = ?,"
+                    "UPDATE kept_events SET status = 'dead', attempts = 12, failure = ?,"
                     " handed_on_at = NULL WHERE name = 'meeting.ended' AND status != 'received'",
                     (CAUSE,),
                 )

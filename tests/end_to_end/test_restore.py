@@ -263,12 +263,13 @@ def test_a_rotation_that_was_killed_is_taken_up_again(place: Place) -> None:
     with closing(sqlite3.connect(place.folder / "paraph.db")) as plain, plain:
         # Used states are no ciphertexts; events are what a database holds most of.
         plain.executemany(
-            "INSERT INTO events (event_id, name, received_at, body, account_id, user_id, notice,"
-            " urgent, status, attempts, next_attempt_at, failure) SELECT ?, name, received_at,"
-            " body, account_id, user_id, notice, urgent, 'dead', 0, 0, '' FROM events LIMIT 1",
+            "INSERT INTO kept_events (event_ts, event_id, name, received_at, body, account_id,"
+            " user_id, notice, urgent, status, attempts, next_attempt_at, failure) SELECT event_ts,"
+            " ?, name, received_at, body, account_id, user_id, notice, urgent, 'dead', 0, 0, ''"
+            " FROM kept_events LIMIT 1",
             [(f"copy-{number:06}",) for number in range(4_000)],
         )
-        plain.execute("UPDATE events SET body = NULL WHERE body IS NULL")
+        plain.execute("UPDATE kept_events SET body = NULL WHERE body IS NULL")
     place.keys.insert(0, new_encryption_key())
     place.write_settings()
     with subprocess.Popen(

@@ -80,6 +80,7 @@ async def install(context: Context, mark: str = "1", **changes: Any) -> None:
         identity = replace(grant.identity, **changes)
         await tx.grants.add(replace(grant, identity=identity))
         await tx.links.add(sample.link(mark))
+        await tx.data_keys.add_missing(identity, os.urandom)
 
 
 def delivery_of(content: Any, *, now: float | None = None) -> tuple[VerifiedDelivery, Event]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,7 +119,7 @@ async def test_a_removal_counts_for_what_was_claimed_before_it(
     async with prefetching(context, host, waits) as dispatcher:
         await keep(Inbox(context), meeting("other", account_id="another-account"))
         async with context.store.transaction() as tx:
-            await tx.events.purge_account(sample.ACCOUNT)
+            await tx.grants.delete(sample.grant("1").grant_id)
         gate.set()
         await host.until("other")
         while dispatcher.under_way:  # noqa: ASYNC110 - No signal exists.
@@ -126,7 +127,11 @@ async def test_a_removal_counts_for_what_was_claimed_before_it(
     assert {"good1", "good2", *waits[:2], "other"} == set(host.seen)
     async with context.store.reading() as tx:
         rows = [one for one in await tx.events.page(limit=100) if one.account_id == sample.ACCOUNT]
-    assert {(EventStatus.FORWARDED, "purged")} == {(one.status, one.failure) for one in rows}
+    assert {EventStatus.FORWARDED} == {one.status for one in rows}
+    assert len(waits[2:]) == sum(one.failure == "purged" for one in rows)
+    async with context.store.reading() as tx:
+        read = [await tx.events.get(one.event_id) for one in rows]
+    assert {None} == {one and one.body for one in read}
 
 
 @pytest.mark.usefixtures("ahead")
@@ -136,13 +141,13 @@ async def test_a_removed_installation_is_not_named(context: Context) -> None:
     await install(context, "2", user_id="user-2")
     waits = [f"waits{number}" for number in range(3)]
     host = Host(waits0=gate.wait, waits1=gate.wait)
-    async with prefetching(context, host, waits):
+    async with prefetching(replace(context, level="account"), host, waits):
         async with context.store.transaction() as tx:
             await tx.grants.delete(sample.grant("1").grant_id)
         gate.set()
         await host.until("waits2")
-    assert ["link-1"] == [one.link_id for one in host.concerned["waits0"]]
-    assert [] == [one.link_id for one in host.concerned["waits2"]]
+    assert ["link-1", "link-2"] == [one.link_id for one in host.concerned["waits0"]]
+    assert ["link-2"] == [one.link_id for one in host.concerned["waits2"]]
 
 
 @pytest.mark.usefixtures("ahead")

@@ -209,7 +209,7 @@ async def test_a_late_failure_changes_nothing(context: Context) -> None:
         one.next_attempt_at,
     )
     async with context.store.transaction() as tx:
-        await tx.events.mark_forwarded([again.event_id], now=now)
+        await tx.events.mark_forwarded([again], now=now)
         await tx.events.give_up(again, failure="late")
     assert [EventStatus.FORWARDED] == [one.status for one in await kept(context)]
 
@@ -287,7 +287,7 @@ async def test_an_event_that_cannot_be_opened_blocks_no_other(context: Context) 
         await tx.events.add(replace(sample.event("moved"), body=b'{"uuid": "moved"}'))
     assert isinstance(context.store, Database)
     async with context.store._engine.writing(()) as connection:
-        await connection.exec_driver_sql("UPDATE events SET event_id = 'elsewhere'")
+        await connection.exec_driver_sql("UPDATE kept_events SET event_id = 'elsewhere'")
     await keep(inbox, meeting("good"))
     async with dispatching(context, host, inbox=inbox):
         await host.until("good")

@@ -87,7 +87,7 @@ async def test_one_notice_of_an_installation_is_given_out_at_a_time(context: Con
     assert [("link-1", 1), ("link-2", 1)] == marks(first)
     assert [] == await claim(context, at=FAR - 1)
     async with context.store.transaction() as tx:
-        await tx.events.mark_forwarded([one.event_id for one in first], now=1)
+        await tx.events.mark_forwarded(first, now=1)
     assert [("link-1", 2)] == marks(await claim(context))
 
 
@@ -120,7 +120,7 @@ async def test_a_subject_that_moves_hears_of_the_end_first(context: Context) -> 
     (first,) = await claim(context)
     assert [("link-1", 1)] == marks([first])
     async with context.store.transaction() as tx:
-        await tx.events.mark_forwarded([first.event_id], now=1)
+        await tx.events.mark_forwarded([first], now=1)
     assert [("link-2", 1)] == marks(await claim(context))
 
 

@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from events.inbox_kit import install, keep
+from paraph.errors import UnknownEncryptionKey
 from paraph.events.inbox import Inbox
 from paraph.events.recipients import Recipients, find_recipients
 from paraph.lifecycle.context import Context
@@ -128,13 +129,35 @@ async def test_a_removal_after_the_claim(context: Context) -> None:
     await install(context, "2")
     event = await claimed(context, phone(callee=JANE, caller=BOB))
     async with context.store.transaction() as tx:
-        await tx.events.purge_user(sample.CLIENT, JANE, account_ids=["", sample.ACCOUNT])
+        await tx.grants.delete("grant-1")
+    await install(context)
     recipients = await find_recipients(context, event)
     assert recipients is not None
     assert ["link-2"] == [one.link_id for one in recipients.installations]
+    assert recipients.body
     async with context.store.transaction() as tx:
-        await tx.events.purge_account(sample.ACCOUNT)
-    assert None is await find_recipients(context, event)
+        await tx.grants.delete("grant-2")
+    recipients = await find_recipients(context, event)
+    assert recipients is not None
+    assert ((), None) == (recipients.installations, recipients.body)
+
+
+async def test_a_user_who_installs_while_an_event_waits(context: Context) -> None:
+    """The event names a user without an installation: it is for them if they install in time."""
+    event = await claimed(context, phone(callee=JANE, caller=BOB))
+    await install(context, "2")
+    recipients = await find_recipients(context, event)
+    assert recipients is not None
+    assert ["link-1", "link-2"] == [one.link_id for one in recipients.installations]
+
+
+async def test_a_body_whose_encryption_key_is_missing_waits(context: Context) -> None:
+    """The data key is there and cannot be opened: that is no removal."""
+    event = await claimed(context, phone(callee=JANE))
+    context.ring._roots["later"] = context.ring._roots.pop("old")
+    context.store._sealing.bodies._cipher.cache_clear()
+    with pytest.raises(UnknownEncryptionKey):
+        await find_recipients(context, event)
 
 
 async def test_an_event_of_an_earlier_version(context: Context) -> None:

@@ -124,13 +124,16 @@ async def test_dead_letters_by_filter(context: Context) -> None:
         for matching, expected in _FILTERS:
             found = await tx.events.page(matching=matching, oldest_first=True)
             assert expected == "".join(marks[one.event_id] for one in found), matching
+    async with context.store.reading() as tx:
+        page = await tx.events.page(oldest_first=True)
+    places = {EventPosition.of(one): marks[one.event_id] for one in page}
     after, batches = None, []
     while True:
         some = await redeliver_dead(context, EventFilter(), after=after, limit=2, operator="key-1")
         after = some.after
         if after is None:
             break
-        batches.append(marks[after.event_id])
+        batches.append(places[after])
     assert ["b", "d"] == batches
     assert 5 == len(await kept(context, EventStatus.RECEIVED))
 
@@ -138,12 +141,12 @@ async def test_dead_letters_by_filter(context: Context) -> None:
 async def test_a_position_outlives_its_event(context: Context) -> None:
     """The next call continues after it, even if retention has deleted the row meanwhile."""
     for number in range(5):
-        # Two of one second: the id decides between them.
+        # Two of one second.
         await _add_dead(context, str(number), received_at=1_000 + number // 2)
     first = await redeliver_dead(context, EventFilter(), limit=3)
     assert first.after == EventPosition.parse(str(first.after))
     async with context.store.transaction() as tx:
-        done = [one.event_id for one in await tx.events.page(status=EventStatus.RECEIVED)]
+        done = await tx.events.page(status=EventStatus.RECEIVED)
         await tx.events.mark_forwarded(done, now=2_000, drop_bodies=True)
         assert 3 == await tx.events.delete_rows(received_before=2_000, at_most=10)
     assert Redelivered(2, 0, None) == await redeliver_dead(
@@ -183,7 +186,9 @@ async def test_a_late_caller_does_not_reset_what_was_delivered(context: Context)
     for is_delivered in (False, True):
         if is_delivered:
             async with context.store.transaction() as tx:
-                await tx.events.mark_forwarded([event_id], now=9_000)
+                one = await tx.events.get(event_id)
+                assert one is not None
+                await tx.events.mark_forwarded([one], now=9_000)
         with pytest.raises(UsageError):
             await redeliver(context, event_id, dead_only=True)
     assert [event_id] == [one.event_id for one in await kept(context, EventStatus.FORWARDED)]
@@ -219,21 +224,28 @@ async def test_the_api_goes_on_from_its_own_positions_only(tmp_path: Path) -> No
     async with running(tmp_path) as kit, kit.browser() as browser:
         await kit.install(browser)
         context = kit.service.context
-        ids = [await _add_dead(context, one, account_id=ACCOUNT, received_at=9) for one in "abc"]
+        for place, one in enumerate("abc"):
+            await _add_dead(context, one, account_id=ACCOUNT, received_at=9 + place)
+        async with context.store.reading() as tx:
+            events = await tx.events.page(status=EventStatus.DEAD, oldest_first=True)
+        ids = [one.event_id for one in events]
         async with await kit.api("read") as api:
 
             async def call(**body: Any) -> httpx.Response:
                 return await api.post("/v1/events/redeliver", json={"limit": 1, **body})
 
             first = (await call()).json()
-            assert (1, f"9-{ids[0]}") == (first["redelivered"], first["next"])
-            for after in (ids[0], "9-", "-9-a", "9-a\n", "9-%", f"{2**63}-a", "nine-a"):
+            assert (1, f"p{events[0].position}") == (first["redelivered"], first["next"])
+            bad = (ids[0], "9-", "-9-a", "9-a\n", "9-%", f"{2**63}-a", "nine-a", "p", "p0", "p-1")
+            for after in (*bad, f"p{10**19}"):
                 assert 422 == (await call(after=after)).status_code, after
-            last = (await call(after="9-event-bb", limit=200)).json()
+            # Of a deleted event.
+            last = (await call(after=f"p{events[1].position + 1}", limit=200)).json()
             assert (1, None) == (last["redelivered"], last["next"])
-            # The plain list goes on from the id of an event.
-            older = await api.get(f"/v1/events?status=dead&after={ids[2]}")
-        assert [ids[1]] == [one["id"] for one in older.json()["events"]]
+            # The plain list goes on from the id of an event, too.
+            for after in (ids[2], f"p{events[2].position}"):
+                older = await api.get(f"/v1/events?status=dead&after={after}")
+                assert [ids[1]] == [one["id"] for one in older.json()["events"]]
 
 
 async def test_the_api_lists_shows_and_redelivers(tmp_path: Path) -> None:

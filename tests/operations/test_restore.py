@@ -21,6 +21,7 @@ from paraph.lifecycle.api_key import ApiKeys, create_key
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link_request import open_request, request_link
+from paraph.model.event import EventStatus
 from paraph.model.phase import Phase
 from paraph.operations.backup import take_backup
 from paraph.operations.key_rotation import begin_rotation
@@ -158,6 +159,33 @@ async def test_a_removed_user_does_not_return(place: Place) -> None:
     assert {RAVI: Phase.SUSPENDED} == await place.phases()
     async with place.service() as kit:
         assert [RAVI] == [one.grant.identity.user_id for one in await kit.installations()]
+
+
+async def test_destroyed_data_keys_are_destroyed_again(place: Place) -> None:
+    """The backup holds the data keys of a user who was removed since; the restored database not."""
+    async with place.service() as kit:
+        await install(kit, JANE, RAVI)
+        account = (await kit.installations())[0].grant.identity.account_id
+    async with place.context() as context:
+        events = {
+            user: sample.event(
+                user, account_id=account, concerned=(user,), owners=((account, user),), arrival=at
+            )
+            for at, user in enumerate((JANE, RAVI), 10**15)
+        }
+        await context.store.keep_events(list(events.values()), client_id=context.client.client_id)
+    content = await place.backup()
+    async with place.service() as kit:
+        await remove(kit, JANE)
+
+    await place.restore(content)
+
+    async with place.context() as context, context.store.reading() as tx:
+        bodies = {user: (await tx.events.get(one.event_id)) for user, one in events.items()}
+        waiting = {one.event_id for one in await tx.events.page(status=EventStatus.RECEIVED)}
+    expected = {JANE: None, RAVI: events[RAVI].body}
+    assert expected == {user: one and one.body for user, one in bodies.items()}
+    assert {events[RAVI].event_id} == waiting & {one.event_id for one in events.values()}
 
 
 async def test_a_user_who_was_moved_and_removed_does_not_return(place: Place) -> None:

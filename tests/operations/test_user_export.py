@@ -27,6 +27,8 @@ _SHOWN = {
     "links": "links",
     "link_requests": "link_requests",
     "events": "events",
+    "former_events": "events",
+    "kept_events": "events",
     "notice_counters": "notices_sent",
     "tombstones": "removals",
     "receipts": "receipts",
@@ -39,6 +41,8 @@ _NOT_OF_A_USER = {
     "replicas",
     "forwarding_pause",
     "api_keys",
+    # Secrets that are destroyed with the grant, which is shown.
+    "data_keys",
     # A hash of a state, for an hour.
     "used_states",
     # Tokens: of an unknown user, or queued for their revocation without a user.

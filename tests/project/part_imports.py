@@ -33,7 +33,8 @@ def modules() -> Mapping[str, Path]:
 
 
 def _is_importable(name: str) -> bool:
-    return all(part.isidentifier() for part in name.split("."))
+    parts = name.split(".")
+    return "versions" not in parts and all(part.isidentifier() for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

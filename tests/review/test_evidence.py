@@ -273,6 +273,6 @@ def test_the_pack_states_what_is_true_of_a_set_up_on_loopback(tmp_path: Path) ->
     assert "25 hours after delivery; without limit while they wait" in text
     assert "as long as the body; at least 25 hours after arrival" in text
     assert "accepted for 330 seconds" in text
-    assert "The file paraph.toml has mode" in text
+    assert "| paraph.toml | settings | 0600 |" in text
     assert str(tmp_path) not in text
     assert "wrapped" not in text

@@ -175,7 +175,7 @@ async def test_reading_neither_waits_for_a_writer_nor_sees_it(store: Database) -
     async with store.reading() as tx:
         assert await tx.events.get("event-1") is not None
         async with store.transaction() as writing:
-            await writing.events.mark_forwarded(["event-1"], now=1)
+            await writing.events.mark_forwarded([sample.event()], now=1)
         kept = await tx.events.get("event-1")
         assert kept is not None
         assert EventStatus.RECEIVED is kept.status

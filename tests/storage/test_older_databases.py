@@ -24,7 +24,8 @@ from paraph.lifecycle.audit import walk_chain
 from paraph.model.phase import Phase
 from paraph.sealing.key_ring import KeyRing, secret_hash
 from paraph.secret import Secret
-from paraph.storage.database import Database, contract_schema, open_store
+from paraph.storage.contraction import contract_schema
+from paraph.storage.database import Database, open_store
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -119,12 +120,16 @@ async def test_its_audit_is_whole(store: Database) -> None:
     assert (4, None) == (verdict.entries, verdict.broken_at)
 
 
-async def test_it_is_opened_again(older: Older, store: Database) -> None:
-    """The migration leaves a database that opens again and has nothing to remove."""
+async def test_it_is_opened_again(older: Older) -> None:
+    """The start adds only; `paraph migrate` then moves its events once."""
     again = await older.open()
     await again.close()
 
+    assert ["c0001"] == await contract_schema(older.url)
     assert [] == await contract_schema(older.url)
+    moved = await older.open()
+    await test_its_events_open(moved)
+    await moved.close()
 
 
 def test_version_0_1_is_among_them() -> None:

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
 from paraph.storage import schema
+from paraph.storage.tables import former_events as former
 from paraph.storage.tables import metadata
 
 
@@ -26,7 +27,9 @@ def migrated(tmp_path: Path) -> Iterator[Connection]:
 
 def test_migrations_and_tables_are_in_step(migrated: Connection) -> None:
     """Alembic finds nothing that the migrations would have to add, change or drop."""
-    context = MigrationContext.configure(migrated, opts={"compare_type": True})
+    context = MigrationContext.configure(
+        migrated, opts={"compare_type": True, "include_object": _is_there_after_a_start}
+    )
 
     assert [] == compare_metadata(context, metadata)
 
@@ -35,12 +38,16 @@ def test_migrations_and_tables_make_the_same_indexes(migrated: Connection, tmp_p
     """Also what Alembic does not compare: the conditions of partial indexes, and foreign keys."""
     engine = create_engine(f"sqlite:///{tmp_path / 'created.db'}")
     with engine.begin() as created:
-        metadata.create_all(created)
+        metadata.create_all(created, [one for one in metadata.sorted_tables if one is not former])
         expected = _indexes(created)
     engine.dispose()
 
     assert expected == _indexes(migrated)
     assert any("WHERE phase = 'active'" in sql for sql in expected)
+
+
+def _is_there_after_a_start(_object: object, name: str, *_rest: object) -> bool:
+    return name != former.name
 
 
 def _indexes(connection: Connection) -> set[str]:

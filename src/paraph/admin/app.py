@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from paraph.admin.apps_page import AppFacts, AppsPage
 from paraph.admin.audit_pages import AuditPages
 from paraph.admin.event_pages import EventPages
 from paraph.admin.installation_pages import InstallationPages
@@ -49,6 +50,7 @@ class Dependencies:
         address_of: returns the client address that the rate limit counts by.
         sign_in_limit: the rate limit of failed sign-ins.
         examine: finds the weaknesses of the running service.
+        app: the app of the service.
     """
 
     app_name: str
@@ -57,6 +59,7 @@ class Dependencies:
     address_of: Callable[[Scope], str]
     sign_in_limit: RateLimit
     examine: Examine
+    app: AppFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class OperatorPages:
             ("/admin/installations", {"GET": installations.show_all}),
             (one_installation, {"GET": installations.show_one}),
             (f"{one_installation}/export", {"POST": installations.export}),
+            ("/admin/apps", {"GET": AppsPage(self._context, self._dependencies.app).show}),
             ("/admin/search", {"GET": SearchPage(self._context).show}),
             ("/admin/audit", {"GET": audit.show}),
             ("/admin/audit/verify", {"POST": audit.verify}),

@@ -44,7 +44,10 @@ class EventPages:
         filters = EventFilters.of(request.query)
         async with self._context.store.reading() as tx:
             found = await tx.events.page(
-                status=status, matching=filters.matching, after=after, limit=PAGE + 1
+                status=status,
+                matching=filters.matching,
+                after=EventPosition.parse(after) or after,
+                limit=PAGE + 1,
             )
             backlog = await tx.events.backlog()
         page = found[:PAGE]
@@ -54,7 +57,7 @@ class EventPages:
             chosen=chosen,
             filters=filters,
             after=after,
-            older=page[-1].event_id if len(found) > PAGE else "",
+            older=EventPosition.of(page[-1]) if len(found) > PAGE else "",
             backlog=backlog,
             bars=_bars(backlog, request.now),
             redelivered=request.count("redelivered"),

@@ -113,11 +113,12 @@ def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
         require_scope(key, Scope.READ)
         require_unlimited(key)
         async with context.store.reading() as tx:
-            found = await tx.events.page(status=status, after=after, limit=limit + 1)
+            last = EventPosition.parse(after) or after
+            found = await tx.events.page(status=status, after=last, limit=limit + 1)
         page = found[:limit]
         return EventPage(
             events=[_response_of(one) for one in page],
-            next=page[-1].event_id if len(found) > limit else None,
+            next=str(EventPosition.of(page[-1])) if len(found) > limit else None,
         )
 
     @router.post(

@@ -12,13 +12,13 @@ from html import unescape
 from pathlib import Path
 
 from paraph.checks.catalogue import catalogue
-from paraph.checks.harness.app_process import telling_lines
 from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.environment import Environment
 from paraph.checks.harness.http.markup import require_form
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.install_steps import Installed, begin, install
 from paraph.checks.harness.masking import mask, printable
+from paraph.checks.harness.readiness import telling_lines
 from paraph.checks.harness.removal_steps import control_used
 from paraph.checks.harness.stored import read_cells, sealed_columns, stored_text
 from paraph.checks.harness.webhook_steps import control_delivery

@@ -69,11 +69,10 @@ def evidence(
     from paraph.operations.findings.examination import examine
     from paraph.operations.probes.collecting import Wanted, collect
     from paraph.operations.probes.public_url_probe import USUAL_LOGS
-    from paraph.review.data_flow import data_flow_svg
     from paraph.review.dependencies import cyclonedx, installed_packages, license_of
     from paraph.review.earlier_reports import load_check_report, load_live_report
     from paraph.review.evidence import Reports, build_pack
-    from paraph.review.pack import to_html, to_markdown
+    from paraph.review.pack import picture_of, to_html, to_markdown
     from paraph.service.context import probe_sources
     from paraph.settings.loading import inspect_settings
 
@@ -98,7 +97,7 @@ def evidence(
     files = {
         "evidence.md": to_markdown(pack),
         "evidence.html": to_html(pack),
-        "data-flow.svg": data_flow_svg(settings),
+        "data-flow.svg": picture_of(pack).svg,
         "sbom.cdx.json": cyclonedx(packages, made_at=pack.made_at),
     }
     _demand_no_secret(pack, files, settings)

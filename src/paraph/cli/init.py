@@ -14,6 +14,7 @@ import click
 
 from paraph.cli.invocation import own_command
 from paraph.errors import ConfigurationError
+from paraph.settings.sqlite_url import sqlite_file
 
 if TYPE_CHECKING:
     from paraph.settings.first_file import FirstSettings
@@ -280,9 +281,9 @@ def _ignore_in_git(config: Path, database_url: str, kept: Path | None) -> None:
     lines = [f"/{config.name}"]
     if kept is not None:
         lines.append(f"/{config.name}.bak*")
-    if database_url.startswith("sqlite:///"):
+    if file := sqlite_file(database_url):
         # The service opens a relative path from the folder that it is started in.
-        database = Path(database_url.removeprefix("sqlite:///")).resolve()
+        database = Path(file).resolve()
         if database.is_relative_to(folder):
             lines.append(f"/{database.relative_to(folder).as_posix()}*")
         else:

@@ -15,17 +15,22 @@ def migrate(*, config: Path | None) -> None:
     """Remove unused parts of the database schema.
 
     The service adds new parts when it starts. Run this command when no process of an older version
-    is left: older versions cannot start afterwards.
+    is left: older versions cannot start afterwards. The service may run meanwhile; events are
+    forwarded when all have moved. A table that is not empty yet stays; run the command again later.
     """
     import asyncio
 
     from paraph.logs import set_up_logs
     from paraph.settings.loading import load_settings
-    from paraph.storage.database import contract_schema
+    from paraph.storage.contraction import contract_schema
 
     set_up_logs()
-    taken = asyncio.run(contract_schema(load_settings(config).database_url))
+    moved: list[int] = []
+    url = load_settings(config).database_url
+    taken = asyncio.run(contract_schema(url, moved=moved.append))
     for step in taken:
         click.echo(f"removed: {step}")
-    if not taken:
+    if any(moved):
+        click.echo(f"moved: {sum(moved)} events")
+    elif not taken:
         click.echo("There is nothing to remove.")

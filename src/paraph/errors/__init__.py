@@ -28,6 +28,7 @@
     └── StorageError                      The store could not write or read.
         ├── InboxFull                     It cannot keep up; the event was not queued.
         ├── StorageUnavailable            No connection, no space, or read-only.
+        ├── SchemaChanged                 The tables changed meanwhile; try again.
         ├── UnknownEncryptionKey          Try later; the grant is not lost.
         ├── SealBroken                    The ciphertext is not as paraph sealed it here.
         └── Conflict                      Another caller was first.
@@ -53,6 +54,7 @@ from paraph.errors.failure import (
     Conflict,
     InboxFull,
     ResponseTooLarge,
+    SchemaChanged,
     SealBroken,
     ServiceUnreachable,
     StorageError,
@@ -120,6 +122,7 @@ __all__ = [
     "ReplayedDelivery",
     "ResourceErrorResponse",
     "ResponseTooLarge",
+    "SchemaChanged",
     "ScopesMissing",
     "SealBroken",
     "ServiceUnreachable",

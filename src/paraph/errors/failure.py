@@ -86,6 +86,10 @@ class StorageUnavailable(StorageError):
     """The database cannot be reached, is full or is read-only: no block can be written to it."""
 
 
+class SchemaChanged(StorageError):
+    """`paraph migrate` has changed the tables since this process looked: it looks again."""
+
+
 class InboxFull(StorageError):
     """The store cannot keep up; the event was refused before it was queued."""
 

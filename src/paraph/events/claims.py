@@ -145,8 +145,14 @@ class ClaimQueue:
         self._claimed_at = now
         return self.capacity()
 
-    def add(self, events: Iterable[KeptEvent], *, limit: int) -> None:
-        """Add the claimed events; `limit` is the most that the claim could take."""
+    def add(self, events: Iterable[KeptEvent], *, limit: int, is_rest: bool = True) -> None:
+        """Add the claimed events.
+
+        Args:
+            events: the events.
+            limit: the most that the claim could take.
+            is_rest: False if there may be more, although it took fewer.
+        """
         # A lease starts before its claim, and a claim may have to wait for a slow disk.
         latest = self._claimed_at + HOLD_SECONDS + LEASE_MARGIN / 2
         until = min(self._monotonic() + HOLD_SECONDS, latest)
@@ -154,7 +160,7 @@ class ClaimQueue:
         self._prefetched.extend((until, event) for event in events)
         added = len(self._prefetched) - before
         self.claimed += added
-        self._more = added >= limit
+        self._more = added >= limit or not is_rest
 
     def start(self) -> tuple[list[Attempt], list[KeptEvent]]:
         """Return the events to start, and those to release: held too long, or of a slow kind."""

@@ -193,7 +193,7 @@ class Dispatcher:
             return False
         # A lease postpones work. If it runs out, this process has recorded why, or has died.
         async with self._context.store.transaction(NOTHING_READ, adds_work=False) as tx:
-            claimed = await tx.events.claim(
+            claimed = await tx.events.claim_some(
                 now=now,
                 until=now + queue.lease(self._timeout),
                 limit=limit,
@@ -201,9 +201,9 @@ class Dispatcher:
                 ordered=self._ordered and not queue.urgent,
                 without=queue.slow_kinds,
             )
-        queue.add(claimed, limit=limit)
+        queue.add(claimed.events, limit=limit, is_rest=not claimed.has_purged)
         self._start(queue)
-        if len(claimed) == limit:
+        if len(claimed.events) == limit:
             await self._call_others()
         return queue.wants_more
 
@@ -279,7 +279,8 @@ class Dispatcher:
             # The text of a foreign exception may contain secrets, so only its class is kept.
             self._failed(event, f"raised: {type(error).__name__}")
         elif (outcome := task.result()) is not None:
-            self.outcomes["stale" if outcome.is_dropped else "forwarded"] += 1
+            if outcome.label:
+                self.outcomes[outcome.label] += 1
             self._writer.add(outcome)
         self._refill(queue)
 

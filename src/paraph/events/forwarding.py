@@ -13,6 +13,7 @@ from typing import Protocol
 from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 
+from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.events.inbox import reopen_deauthorization
 from paraph.events.outcomes import AttemptOutcome
 from paraph.events.recipients import Recipients, find_recipients
@@ -23,6 +24,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import is_stale
 from paraph.logs import get_logger
 from paraph.model.event import KeptEvent
+from paraph.storage.stores.events.event import KEY_MISSING_SECONDS
 
 _log = get_logger("dispatch")
 
@@ -74,9 +76,19 @@ class EventDelivery:
                 signed_at=event.signed_at,
             )
             return AttemptOutcome.forwarded(event)
-        recipients = await find_recipients(self._context, event)
+        try:
+            recipients = await find_recipients(self._context, event)
+        except UnknownEncryptionKey as error:
+            later = self._context.now() + KEY_MISSING_SECONDS
+            return AttemptOutcome.postponed(event, error.code, at=later, counts=False)
+        except SealBroken as error:
+            return AttemptOutcome.dead(event, f"{error.code}: {error.detail}")
         if recipients is None:
             return None
+        if event.sealed is not None:
+            if recipients.body is None:
+                return AttemptOutcome.purged(event)
+            event = replace(event, body=recipients.body, sealed=None)
         if event.notice and await self._is_stale(event):
             return AttemptOutcome.dropped(event, "stale: a later notice followed")
         if measured:

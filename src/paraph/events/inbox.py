@@ -285,6 +285,7 @@ class Inbox:
             concerned=users,
             event_ts=event.event_ts,
             marks=self._context.removal_marks(account_id, users),
+            owners=self._context.owners_of(account_id, users),
             status=EventStatus.RECEIVED if self._wanted else EventStatus.FORWARDED,
             handed_on_at=None if self._wanted else now,
             next_attempt_at=now,
@@ -308,6 +309,7 @@ def reopen_event(kept: KeptEvent, context: Context) -> KeptEvent:
         concerned=users,
         event_ts=content.event_ts,
         marks=context.removal_marks(account_id, users),
+        owners=context.owners_of(account_id, users),
     )
 
 

@@ -32,6 +32,15 @@ class _Kind(Enum):
     DEAD = "dead"
     RELEASED = "released"
     DROPPED = "dropped"
+    PURGED = "purged"
+
+
+_LABELS = {
+    _Kind.FORWARDED: "forwarded",
+    _Kind.POSTPONED: "retried",
+    _Kind.DEAD: "dead",
+    _Kind.DROPPED: "stale",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +52,19 @@ class AttemptOutcome:
         event: the claimed event.
         failure: the failure text, for an operator.
         at: the time of the next attempt, in epoch seconds, or 0.
+        counts: False if the attempt does not count.
     """
 
     kind: _Kind
     event: KeptEvent
     failure: str = ""
     at: int = 0
+    counts: bool = True
 
     @property
-    def is_dropped(self) -> bool:
-        """True if the event was not delivered and will not be."""
-        return self.kind is _Kind.DROPPED
+    def label(self) -> str:
+        """The outcome as the metric names it; "" if there was nothing to deliver."""
+        return _LABELS.get(self.kind, "")
 
     @classmethod
     def forwarded(cls, event: KeptEvent) -> AttemptOutcome:
@@ -61,9 +72,11 @@ class AttemptOutcome:
         return cls(_Kind.FORWARDED, event)
 
     @classmethod
-    def postponed(cls, event: KeptEvent, failure: str, *, at: int) -> AttemptOutcome:
+    def postponed(
+        cls, event: KeptEvent, failure: str, *, at: int, counts: bool = True
+    ) -> AttemptOutcome:
         """The attempt failed; the next one is at `at`, in epoch seconds."""
-        return cls(_Kind.POSTPONED, event, failure, at)
+        return cls(_Kind.POSTPONED, event, failure, at, counts)
 
     @classmethod
     def dead(cls, event: KeptEvent, failure: str) -> AttemptOutcome:
@@ -74,6 +87,11 @@ class AttemptOutcome:
     def dropped(cls, event: KeptEvent, why: str) -> AttemptOutcome:
         """The event is not delivered, because it is no longer true."""
         return cls(_Kind.DROPPED, event, why)
+
+    @classmethod
+    def purged(cls, event: KeptEvent) -> AttemptOutcome:
+        """A removal has destroyed the content: there is nothing to deliver."""
+        return cls(_Kind.PURGED, event)
 
     @classmethod
     def released(cls, event: KeptEvent) -> AttemptOutcome:
@@ -177,15 +195,19 @@ class OutcomeWriter:
         now = self._context.now()
         done = [one.event for one in batch if one.kind is _Kind.FORWARDED]
         for drop_bodies in (True, False):
-            ids = [event.event_id for event in done if event.urgent is drop_bodies]
-            if ids:
-                await events.mark_forwarded(ids, now=now, drop_bodies=drop_bodies)
+            some = [event for event in done if event.urgent is drop_bodies]
+            if some:
+                await events.mark_forwarded(some, now=now, drop_bodies=drop_bodies)
         for one in batch:
             if one.kind is _Kind.POSTPONED:
-                await events.postpone(one.event, next_attempt_at=one.at, failure=one.failure)
+                await events.postpone(
+                    one.event, next_attempt_at=one.at, failure=one.failure, counts=one.counts
+                )
             elif one.kind is _Kind.DEAD:
                 await events.give_up(one.event, failure=one.failure)
             elif one.kind is _Kind.DROPPED:
                 await events.drop(one.event, now=now, failure=one.failure)
             elif one.kind is _Kind.RELEASED:
                 await events.release(one.event, now=now)
+            elif one.kind is _Kind.PURGED:
+                await events.purge(one.event)

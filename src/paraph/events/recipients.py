@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from paraph.lifecycle.context import Context
 from paraph.model.event import KeptEvent
@@ -19,11 +20,13 @@ class Recipients:
         installations: active ones, ordered by id; empty for a notice.
         selected_by: the rule.
         concerned_users: the Zoom users whom the event concerns, without those who were removed.
+        body: the content of the event; None if a removal has destroyed it.
     """
 
     installations: tuple[Recipient, ...] = ()
     selected_by: Selection = Selection.NO_INSTALLATION
     concerned_users: tuple[str, ...] = ()
+    body: bytes | None = field(default=None, repr=False)
 
     @property
     def lacking(self) -> str:
@@ -42,15 +45,38 @@ async def find_recipients(context: Context, event: KeptEvent) -> Recipients | No
 
     Raises:
         StorageError: the database did not respond.
+        UnknownEncryptionKey, SealBroken: the body cannot be opened.
     """
     client_id = context.client.client_id
     if event.notice:
         found = await context.store.read_recipients(event, client_id=client_id, user_ids=())
-        return None if found is None else Recipients()
+        return None if found is None else Recipients(body=event.body)
     users = event.concerned
     if users is None:
         users = users_of_body(event.body)
     selected_by = select(event.account_id, users, level=context.level)
     wanted = None if selected_by is Selection.ACCOUNT else users
     found = await context.store.read_recipients(event, client_id=client_id, user_ids=wanted)
-    return None if found is None else Recipients(tuple(found), selected_by, users)
+    if found is None:
+        return None
+    body = context.store.open_body(event, found.keys)
+    owners = {key.owner for key in found.keys.values()}
+    still = tuple(one for one in found.installations if _is_still_for(one, event, owners))
+    return Recipients(still, selected_by, users, body)
+
+
+def _is_still_for(one: Recipient, event: KeptEvent, owners: Collection[tuple[str, str]]) -> bool:
+    """Return False if the user was removed after the arrival, even if they installed again.
+
+    Args:
+        one: an active installation of a concerned user, or of the account.
+        event: the claimed event.
+        owners: of its data keys that exist.
+    """
+    if event.sealed_for is None or (event.account_id, "") in owners:
+        return True
+    if (event.account_id, one.user_id) in owners:
+        return True
+    # A user without a data key at the arrival has installed the app since, and may receive it.
+    keyed = zip(event.concerned or (), event.sealed_for, strict=False)
+    return (one.user_id, None) in keyed

@@ -52,8 +52,15 @@ async def redeliver(
             removed, a later notice made this notice untrue, or `dead_only` refuses the event.
     """
     event = await find_event(context, event_id)
+    await _redeliver(context, event, operator, dead_only=dead_only)
+    return event
+
+
+async def _redeliver(context: Context, event: KeptEvent, operator: str, *, dead_only: bool) -> None:
     async with context.store.transaction() as tx:
-        whole = await tx.events.get(event.event_id) if event.notice else None
+        whole = None
+        if event.notice:
+            whole = await tx.events.get(event.event_id, position=event.position)
         if whole is not None and await is_stale(tx, context, whole):
             raise UsageError(
                 "the notice cannot be delivered again: a later notice made it untrue",
@@ -64,17 +71,17 @@ async def redeliver(
             client_id=context.client.client_id,
             now=context.now(),
             dead_only=dead_only,
+            position=event.position,
         )
         if done:
             by = audit.by_operator(operator)
             await audit.record(tx, context, "event.redelivered", event=event.event_id[:16], **by)
-    if done:
-        return event
-    raise UsageError(
-        "the event cannot be delivered again: it is a deauthorization, its body was deleted, or"
-        " its installation was removed",
-        remedy="Ask Zoom for the data itself, for an account that is installed.",
-    )
+    if not done:
+        raise UsageError(
+            "the event cannot be delivered again: it is a deauthorization, its body was deleted,"
+            " or its installation was removed",
+            remedy="Ask Zoom for the data itself, for an account that is installed.",
+        )
 
 
 class Redelivered(NamedTuple):
@@ -122,7 +129,7 @@ async def redeliver_dead(
     done = 0
     for event in found[:limit]:
         try:
-            await redeliver(context, event.event_id, operator=operator, dead_only=True)
+            await _redeliver(context, event, operator, dead_only=True)
             done += 1
         except UsageError:
             continue

@@ -12,6 +12,7 @@ from paraph.lifecycle.context import Context
 from paraph.operations.wake_ups import after, earliest
 from paraph.storage.hot_reads.due_times import DueTimes
 from paraph.storage.scope import NOTHING_READ
+from paraph.storage.stores.events.event_move import MOVED_AT_ONCE
 from paraph.zoom.webhook_verification import Freshness
 
 AT_ONCE = 1000
@@ -48,11 +49,12 @@ class Retention:
         return cls(event_retention, max(window, event_retention), dead_letter_retention)
 
     def due(self, times: DueTimes) -> int | None:
-        """Return when the next event is due for deletion, in epoch seconds, None without events."""
+        """Return when the next event is due for deletion or its move, in epoch seconds, or None."""
         return earliest(
             after(times.forwarded_at, self.body),
             after(times.dead_since, self.dead_body),
             after(times.received_at, self.row),
+            times.unmoved,
         )
 
 
@@ -63,6 +65,7 @@ async def delete_expired_events(context: Context, retention: Retention) -> bool:
         StorageError: nothing was deleted.
     """
     now = context.now()
+    moved = await move_former_events(context)
     async with context.store.transaction(NOTHING_READ) as tx:
         bodies = await tx.events.delete_bodies(
             forwarded_before=now - retention.body, at_most=AT_ONCE
@@ -71,4 +74,19 @@ async def delete_expired_events(context: Context, retention: Retention) -> bool:
             given_up_before=now - retention.dead_body, at_most=AT_ONCE
         )
         rows = await tx.events.delete_rows(received_before=now - retention.row, at_most=AT_ONCE)
-    return max(bodies, dead, rows) == AT_ONCE
+    return max(bodies, dead, rows) == AT_ONCE or moved
+
+
+async def move_former_events(context: Context) -> bool:
+    """Move some events that a `paraph migrate` which was killed has left; True if there was one.
+
+    Raises:
+        StorageError: nothing was moved.
+    """
+    async with context.store.reading() as tx:
+        # Alone is dear, so it is asked first.
+        if not await tx.events.has_unmoved():
+            return False
+    async with context.store.transaction() as tx:
+        await tx.events.move_some(at_most=MOVED_AT_ONCE)
+    return True

@@ -14,6 +14,7 @@ from paraph.model.grant import ZoomIdentity
 from paraph.oauth.roles import AuthorizationServer, Client
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
+from paraph.zoom.concerned_users import Selection, select
 
 if TYPE_CHECKING:
     # Importing these loads the HTTP client and the database library, which `paraph explain` does
@@ -107,6 +108,12 @@ class Context:
         """Return the marks that decide whether an event of these users is kept."""
         key, client_id = self.store.hash_keys["tombstone"], self.client.client_id
         return _removal_marks(key, client_id, self.level, account_id, user_ids)
+
+    def owners_of(self, account_id: str, user_ids: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Return the owners of an event's body: its account, or the users that it concerns."""
+        if select(account_id, user_ids, level=self.level) is Selection.ACCOUNT:
+            return ((account_id, ""),)
+        return tuple((account_id, user_id) for user_id in user_ids)
 
 
 def _removal_mark(key: bytes, client_id: str, user_id: str, account_id: str) -> bytes:

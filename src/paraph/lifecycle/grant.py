@@ -79,6 +79,7 @@ async def keep_consent(
         granted_zoom_time=tokens.zoom_time,
         reason=known.reason if known is not None and phase is Phase.UNDECIDED else "",
     )
+    await tx.data_keys.add_missing(identity, context.random_bytes)
     person = context.identifier(identity.account_id, identity.user_id)
     if known is None:
         await tx.grants.add(grant)
@@ -117,10 +118,13 @@ async def require_reauthorization(
         await notify_host(tx, context, NEEDS_REAUTHORIZATION, installation, reason=reason)
 
 
-async def end_grant(tx: Transaction, grant: Grant, event: GrantEvent) -> None:
-    """Delete a grant with its tokens and all its links."""
+async def end_grant(tx: Transaction, grant: Grant, event: GrantEvent) -> int:
+    """Delete a grant with its tokens and all its links, and destroy its data keys.
+
+    Return the number of destroyed data keys. A key that another grant stands behind stays.
+    """
     GRANT_TRANSITIONS.after(grant.phase, event)
-    await tx.grants.delete(grant.grant_id)
+    return await tx.grants.delete(grant.grant_id) or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,9 @@ class Removal:
 async def remove_grant(
     tx: Transaction, context: Context, grant: Grant, removal: Removal
 ) -> Receipt | None:
-    """Delete tokens, links and event bodies; notify the host; write receipt and audit entry.
+    """Delete tokens, links and data keys; notify the host; write receipt and audit entry.
+
+    Without their data keys event bodies cannot be opened. Bodies without a data key are deleted.
 
     Idempotent: if the row is already deleted, nothing happens and there is no receipt.
     """
@@ -144,7 +150,7 @@ async def remove_grant(
     if current is None:
         return None
     identity = current.identity
-    await end_grant(tx, current, GrantEvent.REMOVED)
+    keys = await end_grant(tx, current, GrantEvent.REMOVED)
     others = await tx.grants.in_account(identity.client_id, identity.account_id)
     purged = await purge_events(tx, context, identity, is_last=not others)
     if link is not None:
@@ -159,7 +165,12 @@ async def remove_grant(
         reason=removal.reason,
         requested_at=removal.requested_at,
         completed_at=now,
-        destroyed={"grants": 1, "links": int(link is not None), "event_bodies": purged},
+        destroyed={
+            "grants": 1,
+            "links": int(link is not None),
+            "data_keys": keys,
+            "event_bodies": purged,
+        },
     )
     await tx.removals.add_receipt(receipt, identity_hash=context.tombstone_hash(identity))
     await audit.record(
@@ -185,6 +196,8 @@ async def purge_events(
     tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool
 ) -> int:
     """Delete the bodies of the events that belong to this grant. Return their number.
+
+    Bodies under data keys are not among them: no grant stands behind their keys any more.
 
     With the last grant of an account, all its events are deleted. Otherwise, at user level, those
     that concern this user and no other user with a grant. Events without an account go by user.

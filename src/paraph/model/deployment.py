@@ -38,9 +38,16 @@ class SealedValue:
     """A ciphertext, its place ("table.column"), and the parts of the row that it is bound to.
 
     `day` is the day whose key seals it, in days since 1970; None if one key serves for all days.
+    `key` is the primary key of the row, where that is not the first of these parts.
     """
 
     place: str
     row: tuple[str, ...]
     sealed: bytes
     day: int | None = None
+    key: int | None = None
+
+    @property
+    def row_key(self) -> str | int:
+        """The primary key of the row."""
+        return self.row[0] if self.key is None else self.key

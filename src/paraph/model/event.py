@@ -15,8 +15,10 @@ from paraph.zoom.concerned_users import DropReason
 NOTICE_MARK = "!"
 # Every notice's name begins with the first; the second precedes Zoom's names where both occur.
 NOTICE_PREFIX, ZOOM_PREFIX = "installation.", "zoom."
+# A signed integer of 8 bytes.
+LARGEST_KEY = 2**63 - 1
 # The text of an `EventPosition`.
-POSITION_PATTERN = "([0-9]{1,13})-([A-Za-z0-9_-]{1,80})"
+POSITION_PATTERN = "([0-9]{1,13})-([A-Za-z0-9_-]{1,80})|p([1-9][0-9]{0,18})"
 
 
 class EventStatus(StrEnum):
@@ -56,6 +58,14 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
             whether a new event is kept.
         marks: not stored either. Each is a user id, or "" for the whole account, with the hash
             under which its removal is recorded.
+        position: its key in the table that is keyed by time; 0 for an event that is not stored
+            there.
+        owners: not stored either. Each is an account id and a user id, "" for all: a removal of
+            these makes the body unreadable. For an event of users they are in the order of
+            `concerned`.
+        sealed_for: the ids of the data keys that open the body, one for each owner; None for an
+            owner without one. Without any data key it is missing.
+        sealed: the body of a claimed event whose data keys are read just before it is forwarded.
     """
 
     event_id: str
@@ -78,6 +88,10 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     concerned: tuple[str, ...] | None = ()
     event_ts: int | None = None
     marks: tuple[tuple[str, bytes], ...] = ()
+    position: int = 0
+    owners: tuple[tuple[str, str], ...] = ()
+    sealed_for: tuple[str | None, ...] | None = None
+    sealed: bytes | None = None
 
     @property
     def kind(self) -> str:
@@ -122,25 +136,36 @@ class EventFilter(NamedTuple):
 
 
 class EventPosition(NamedTuple):
-    """The position of one event in a list of events, whether or not its row still exists."""
+    """The position of one event in a list of events, whether or not its row still exists.
 
-    received_at: int
-    event_id: str
+    `key` is its key in the table that is keyed by time; in the table of version 0.1 it is 0, and
+    the time of arrival and the id are the position.
+    """
+
+    received_at: int = 0
+    event_id: str = ""
+    key: int = 0
 
     @classmethod
     def of(cls, event: KeptEvent) -> EventPosition:
         """Return the position of this event."""
+        if event.position:
+            return cls(key=event.position)
         return cls(event.received_at, event.event_id)
 
     @classmethod
     def parse(cls, text: str) -> EventPosition | None:
         """Parse the text of a position; return None for any other text."""
         found = re.fullmatch(POSITION_PATTERN, text)
-        return None if found is None else cls(int(found[1]), found[2])
+        if found is None:
+            return None
+        if found[3]:
+            return cls(key=min(int(found[3]), LARGEST_KEY))
+        return cls(int(found[1]), found[2])
 
     def __str__(self) -> str:
         """Return the text, which names no row that must exist."""
-        return f"{self.received_at}-{self.event_id}"
+        return f"p{self.key}" if self.key else f"{self.received_at}-{self.event_id}"
 
 
 class NoticeCount(NamedTuple):

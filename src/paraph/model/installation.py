@@ -23,6 +23,14 @@ class Installation:
         return self.grant.phase if self.link.phase is Phase.ACTIVE else self.link.phase
 
 
+class InstallationCount(NamedTuple):
+    """The number of installations of one app in one phase."""
+
+    client_id: str
+    phase: Phase
+    number: int
+
+
 class AccessRow(NamedTuple):
     """The row that decides about a vend or a proxied call at this moment.
 

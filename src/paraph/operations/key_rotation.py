@@ -243,9 +243,9 @@ async def reseal(context: Context, advance: Callable[[int], None]) -> Resealed:
     async with context.store.reading() as tx:
         places = tx.sealed.places
     for place in places:
-        after = ""
+        after: str | int = ""
         while batch := await _outdated(context, place, after):
-            after = batch[-1].row[0]
+            after = batch[-1].row_key
             began = asyncio.get_running_loop().time()
             async with context.store.transaction(NOTHING_READ) as tx:
                 for value in batch:
@@ -261,6 +261,6 @@ async def reseal(context: Context, advance: Callable[[int], None]) -> Resealed:
     return Resealed(done, unknown, broken)
 
 
-async def _outdated(context: Context, place: str, after: str) -> Sequence[SealedValue]:
+async def _outdated(context: Context, place: str, after: str | int) -> Sequence[SealedValue]:
     async with context.store.reading() as tx:
         return await tx.sealed.outdated(place, after=after, limit=BATCH)

@@ -26,6 +26,7 @@ LEFT_OUT = (
     "the content of events that name other users too, and of events whose content was deleted",
     "inside the content of events: fields that are not known to be about the event or the user",
     "inside its texts: paths of URLs, what follows a word like password, and foreign addresses",
+    "the keys that seal the content of events: they are deleted with the grant",
     "stored responses of repeated API calls: sealed, deleted after a day, found by no user",
     "events that name no user: they belong to the account",
 )
@@ -166,16 +167,16 @@ async def _event(tx: Transaction, event: KeptEvent, person: Person) -> dict[str,
         "failure": event.failure,
     }
     is_alone = event.notice or event.urgent or event.concerned == (person.user_id,)
-    content = await _content(tx, event.event_id, person) if is_alone else None
+    content = await _content(tx, event, person) if is_alone else None
     return {**shown, "content": content}
 
 
-async def _content(tx: Transaction, event_id: str, person: Person) -> Any:
+async def _content(tx: Transaction, event: KeptEvent, person: Person) -> Any:
     try:
-        event = await tx.events.get(event_id)
-        if event is None or event.body is None:
+        whole = await tx.events.get(event.event_id, position=event.position)
+        if whole is None or whole.body is None:
             return None
-        return content_for(person, parse_json_object(event.body))
+        return content_for(person, parse_json_object(whole.body))
     except (SealBroken, UnknownEncryptionKey, MessageMalformed):
         # Unreadable for paraph too, for example after a key was destroyed.
         return None

@@ -53,7 +53,7 @@ def keys_section(facts: Facts, settings: Settings) -> Section:
     wrapped = sum(is_wrapped(one.reveal()) for one in settings.encryption_keys)
     total = len(settings.encryption_keys)
     blocks: list[Block] = [
-        Statement(f"{_held(total, wrapped)} Each has 256 bits.", FROM_SETTINGS),
+        Statement(_held(total, wrapped), FROM_SETTINGS),
         Statement(
             "Each use has its own derived key (HKDF). Rotation re-encrypts online, in two phases.",
             tested("tests/operations/test_key_rotation.py"),
@@ -65,17 +65,20 @@ def keys_section(facts: Facts, settings: Settings) -> Section:
                 f"The database is sealed with the key {facts.database.sealing_key}.", MEASURED
             )
         )
-    blocks += [
+    files = [
         # The reader is at Zoom: folders of this machine tell nothing.
-        Statement(f"The file {PurePath(one.path).name} has mode {one.mode:04o}.", MEASURED)
+        [PurePath(one.path).name, one.role, f"{one.mode:04o}"]
         for one in facts.files
-        if one.exists and one.role in {"settings", "keys", "database"}
+        if one.exists and one.role in {"settings", "settings copy", "keys", "database"}
     ]
+    if files:
+        blocks.append(Table(("file", "holds", "mode"), files, MEASURED))
     return Section("Keys and encryption", tuple(blocks))
 
 
 def _held(total: int, wrapped: int) -> str:
-    held = f"{total} encryption {'key is' if total == 1 else 'keys are'} held"
+    keys = "One encryption key" if total == 1 else f"{total} encryption keys"
+    held = f"{keys} of 256 bits {'is' if total == 1 else 'are'} held"
     return f"{held}, {wrapped} of them wrapped by a key service." if wrapped else f"{held}."
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from paraph.operations.findings.examination import Examination
-from paraph.operations.probes.facts import Facts
+from paraph.operations.probes.facts import LIVE_PART, Facts
 from paraph.review.data_flow import data_flow_svg
 from paraph.review.data_kept import data_section, duration_of, keys_section
 from paraph.review.doctor_report import QUESTIONS, moment
@@ -153,8 +153,7 @@ def _encryption(settings: Settings) -> Iterator[Block]:
         f"The encryption keys are not in the database: they are {where}.", FROM_SETTINGS
     )
     yield Statement(
-        "Documents on secure development, and the report of a penetration test, come from the "
-        "team.",
+        "Documents on secure development, and the report of a penetration test.",
         BY_TEAM,
     )
 
@@ -198,8 +197,7 @@ def _removal(settings: Settings) -> Section:
         blocks.append(
             Statement(
                 "Receipts are also kept outside the database, and a restored backup brings no "
-                "removed "
-                "person back.",
+                "removed person back.",
                 tested("tests/operations/test_restore.py"),
             )
         )
@@ -219,6 +217,8 @@ def _doctor(examination: Examination) -> Section:
     blocks += [
         Statement(f"Not checked: {one.part} ({one.reason}).", OPEN)
         for one in examination.not_checked
+        # It has a section of its own.
+        if not one.part.startswith(LIVE_PART)
     ]
     return Section("Settings, machine and app at Zoom", tuple(blocks))
 

@@ -13,7 +13,7 @@ _CODE = re.compile(r"`([^`]+)`")
 _MARKS = re.compile(r"[\\<&\[\]*_`|]")
 MEASURED = "measured now"
 FROM_SETTINGS = "from the settings"
-BY_TEAM = "stated by the team"
+BY_TEAM = "to be added by the team"
 OPEN = "not shown"
 
 
@@ -74,10 +74,18 @@ class Pack:
     sections: Sequence[Section]
 
 
+def picture_of(pack: Pack) -> Picture:
+    """Return the one picture of a pack, which Markdown shows from a file beside it."""
+    (picture,) = (
+        block for one in pack.sections for block in one.blocks if isinstance(block, Picture)
+    )
+    return picture
+
+
 _INTRODUCTION = (
     "Each statement says how it is known: measured when this pack was made, read from the "
-    "settings, shown "
-    "by a test of paraph's own suite, or stated by the team."
+    "settings, shown by a test of paraph's own suite, or to be added by the team. What was not "
+    "measured is marked as not shown."
 )
 
 
@@ -171,10 +179,10 @@ def _html_of(block: Block) -> str:
         "<tr>" + "".join(f"<td>{html.escape(visible(one))}</td>" for one in row) + "</tr>"
         for row in block.rows
     )
+    long = " long" if len(block.rows) > _LONG else ""
     return (
-        f'<div class="table"><table><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-        f"<p>{known}</p>"
+        f'<p class="above">{known}</p><div class="table{long}"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -183,6 +191,8 @@ def _coded(text: str) -> str:
     return _CODE.sub(r"<code>\1</code>", html.escape(text))
 
 
+# A table with more rows is printed closely.
+_LONG = 20
 _STYLE = (
     ":root{color-scheme:light;--ink:#1c2430;--dim:#505c6b;--line:#d8d4ca;--act:#0b5cab;--well:#f5f3ee}"
     "*{box-sizing:border-box}"
@@ -198,9 +208,12 @@ _STYLE = (
     "table{border-collapse:collapse;width:100%;font-size:.88rem;margin:.3rem 0 .5rem}"
     "th,td{border-bottom:1px solid var(--line);padding:.35rem .6rem .35rem 0;text-align:left;"
     "vertical-align:top;overflow-wrap:anywhere}th{color:var(--dim);font-weight:600}"
-    "tr,figure{break-inside:avoid}figure{margin:.5rem 0 1rem}figure svg{width:100%;height:auto}"
+    "tr,figure,.table:not(.long){break-inside:avoid}.above{break-after:avoid}"
+    "figure{margin:.5rem 0 1rem}figure svg{width:100%;height:auto}"
     "figcaption{font-size:.85rem;color:var(--dim)}"
-    "@page{margin:18mm 16mm}"
+    ".long table{font-size:.8rem}.long td,.long th{padding:.12rem .6rem .12rem 0}"
+    "@page{margin:18mm 16mm;@bottom-right{content:counter(page) ' of ' counter(pages);"
+    "font:9pt system-ui,sans-serif;color:#505c6b}}"
     "@media print{body{max-width:none;padding:0;font-size:10.5pt}"
     "a{color:inherit;text-decoration:none}"
     "thead{display:table-header-group}.table{overflow:visible}}"

@@ -163,11 +163,14 @@ class KeyRing:
         return AESGCM(self._derived_bytes(key_id, use))
 
     def _derived_bytes(self, key_id: str, use: str) -> bytes:
-        # No salt: the root is uniformly random already (RFC 5869 section 3.1).
-        hkdf = HKDF(
-            algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"paraph/1 {use}".encode()
-        )
-        return hkdf.derive(self._roots[key_id])
+        return derive_key(self._roots[key_id], use)
+
+
+def derive_key(root: bytes, use: str) -> bytes:
+    """Return the key of a use, derived by HKDF from a key of `KEY_BYTES` random bytes."""
+    # No salt: the root is uniformly random already (RFC 5869 section 3.1).
+    hkdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"paraph/1 {use}".encode())
+    return hkdf.derive(root)
 
 
 @lru_cache(maxsize=_DERIVED_KEPT)

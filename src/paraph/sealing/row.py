@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from paraph.encoding import with_lengths
+from paraph.sealing.data_key import BodySealing
 from paraph.sealing.key_ring import DAY_SECONDS, KeyRing
 from paraph.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """Seals and opens values of one database."""
+    """Seals and opens values of one database.
+
+    Attributes:
+        ring: the encryption keys.
+        database_id: is bound to every value.
+        bodies: seals event bodies with data keys.
+    """
 
     ring: KeyRing
     database_id: str
+    bodies: BodySealing = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the part that seals bodies: it has opened keys of this database alone."""
+        object.__setattr__(self, "bodies", BodySealing(self))
 
     def seal(self, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
         """Seal a value for `table.column`, a row, and further values bound to it."""
@@ -27,12 +39,12 @@ class Sealing:
 
     def seal_on(self, day: int | None, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
         """Seal a value with the key of a day by number; None: the key that serves for all days."""
-        associated_data = self._place(place, row_id, *bound)
+        associated_data = self.associated_data(place, row_id, *bound)
         return self.ring.seal("row", value, associated_data=associated_data, day=day)
 
     def open(self, place: str, row_id: str, sealed: bytes, *bound: str) -> bytes:
         """Open a value. Raise `SealBroken` if it was sealed for another place."""
-        associated_data = self._place(place, row_id, *bound)
+        associated_data = self.associated_data(place, row_id, *bound)
         return self.ring.open("row", bytes(sealed), associated_data=associated_data)
 
     def seal_secret(self, place: str, row_id: str, secret: Secret | None) -> bytes | None:
@@ -43,7 +55,8 @@ class Sealing:
         """Open a secret."""
         return Secret(self.open(place, row_id, sealed).decode())
 
-    def _place(self, place: str, *row: str) -> bytes:
+    def associated_data(self, place: str, *row: str) -> bytes:
+        """Return the bytes that bind a ciphertext to this database, a place and a row."""
         return _column(self.database_id, place) + _joined(row)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp
 
 from paraph.admin.app import Dependencies, OperatorPages
+from paraph.admin.apps_page import AppFacts
 from paraph.admin.page import CONTENT_SECURITY_POLICY, REFERRER_POLICY
 from paraph.api.app import ManagementApi, create_management_api
 from paraph.cookies import own_cookies
@@ -53,6 +54,7 @@ from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
 from paraph.settings.loading import LINK_PATH, START_PATH
 from paraph.settings.model import Settings
+from paraph.zoom.app_form import app_form
 
 if TYPE_CHECKING:
     from paraph.operations.findings.examination import Examination
@@ -238,6 +240,18 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
         address_of=partial(client_address, trusted=settings.trusted_proxies),
         sign_in_limit=RateLimit(burst=10, per_second=0.05, clock=time.monotonic),
         examine=lambda network: _examine(settings, network=network),
+        app=AppFacts(
+            level=settings.level,
+            linking=settings.linking,
+            authorization_server=settings.authorization_server,
+            webhook_secrets=len(settings.webhook_secrets),
+            form=app_form(
+                public_url=settings.public_url,
+                level=settings.level,
+                scopes=sorted(settings.required_scopes),
+                events=(),
+            ),
+        ),
     )
     headers = shown_headers(CONTENT_SECURITY_POLICY, referrer=REFERRER_POLICY)
     return SecurityHeaders(OperatorPages(context, dependencies), headers)

@@ -21,6 +21,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
+from paraph.operations.data_keys import add_data_keys, destroy_unowned_data_keys
 from paraph.operations.housekeeping import (
     LinkExpiry,
     delete_expired,
@@ -79,6 +80,7 @@ async def background_work(
         "event retention": _delete_events(settings, context, wake_ups),
         "keep alive": _keep_alive(context, refresher),
         "prove": _prove(context, refresher),
+        "data keys": _add_data_keys(context),
         "presence": _be_present(presence, wake_ups),
         "clock": _compare_clocks(context, shared_clock),
         "pending links": _expire_links(context, wake_ups),
@@ -196,6 +198,22 @@ async def _prove(context: Context, refresher: Refresher) -> None:
     while remaining:
         await _outlived(prove)
         await asyncio.sleep(DUE_JOBS_SECONDS)
+
+
+async def _add_data_keys(context: Context) -> None:
+    """Give every grant its data keys, batch by batch. Consents from now on bring their own."""
+    pause: float | None = DUE_JOBS_SECONDS
+
+    async def add() -> None:
+        nonlocal pause
+        await destroy_unowned_data_keys(context)
+        pause = RETENTION_BUSY_SECONDS if await add_data_keys(context) else None
+
+    while pause is not None:
+        pause = DUE_JOBS_SECONDS
+        await _outlived(add)
+        if pause is not None:
+            await asyncio.sleep(pause)
 
 
 async def _be_present(presence: Presence, wake_ups: WakeUps) -> None:

@@ -32,11 +32,16 @@ if TYPE_CHECKING:
 
 
 def probe_sources() -> Sources:
-    """Return the clock and the randomness of the doctor's probes."""
+    """Return clock, randomness and environment for the doctor's probes."""
     # The probes load libraries that a service without the page that shows them never needs.
     from paraph.operations.probes.collecting import Sources
 
-    return Sources(time.time, time.monotonic, token=lambda: secrets.token_urlsafe(32))
+    return Sources(
+        time.time,
+        time.monotonic,
+        token=lambda: secrets.token_urlsafe(32),
+        environment=os.environ,
+    )
 
 
 @asynccontextmanager

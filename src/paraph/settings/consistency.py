@@ -10,6 +10,8 @@ from paraph.settings.model import Settings, Written
 _WIDER = (":admin", ":master")
 # Scopes with these prefixes exist in both forms, classic (`meeting:read`) and granular.
 _WITH_ADMIN_FORM = ("user:", "meeting:", "webinar:", "recording:", "cloud_recording:")
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - Nothing is bound here.
 # The service's own pages: a host's page at one of these URLs would cause a redirect loop.
 _OWN_PATHS = frozenset({"/install", "/installed", "/marketplace", "/oauth/redirect", "/webhook"})
 
@@ -59,9 +61,20 @@ def contradictions(settings: Settings, written: Written) -> list[str]:
             problems.append(f"{name} is a page of the service itself; it must be one of the host")
     if settings.operator_url and settings.operator_url == settings.public_origin:
         problems.append("operator_url is public_url: the operator pages are not for the public")
-    if settings.public_bind == settings.private_bind and settings.public_bind[1]:
+    if _overlap(settings.public_bind, settings.private_bind):
         problems.append("public_bind and private_bind must differ: the private side is not public")
     return problems
+
+
+def _overlap(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Return True if two listeners cannot be open at the same time."""
+    hosts = {one[0], other[0]}
+    if one[1] != other[1] or not one[1]:
+        return False
+    if len(hosts) == 1 or (hosts <= _THIS_MACHINE and "localhost" in hosts):
+        return True
+    is_ipv6 = {":" in host for host in hosts}
+    return bool(hosts & _EVERY_ADDRESS) and (len(is_ipv6) == 1 or "localhost" in hosts)
 
 
 def _is_own_page(settings: Settings, url: str) -> bool:

@@ -29,6 +29,7 @@ from paraph.settings.source import (
     type_problem,
     unwrap,
 )
+from paraph.settings.sqlite_url import sqlite_file
 from paraph.settings.validation import PLAIN_PATH, SettingChecks, is_plain_path
 
 DEFAULT_FILE = Path("paraph.toml")
@@ -285,6 +286,5 @@ def _key_source(values: Written) -> KeySource:
 
 def _receipts_folder(values: Written) -> str:
     """Return the folder; by default beside an SQLite file, and no folder with PostgreSQL."""
-    if values.receipts_folder or not values.database_url.startswith("sqlite:///"):
-        return values.receipts_folder
-    return f"{values.database_url.removeprefix('sqlite:///')}-receipts"
+    file = sqlite_file(values.database_url)
+    return values.receipts_folder or (f"{file}-receipts" if file else "")

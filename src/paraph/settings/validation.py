@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from paraph.errors import ConfigurationError
 from paraph.secret import Secret
 from paraph.settings.pasted_values import PastedChecks
-from paraph.settings.postgresql_url import SCHEMES, is_postgresql, parse_postgresql_url
+from paraph.settings.postgresql_url import is_postgresql, parse_postgresql_url
+from paraph.settings.sqlite_url import parse_sqlite_url
 
 # Standard Webhooks, "Signature scheme": a whsec_ secret has 24 to 64 bytes.
 _SIGNING_PREFIX = "whsec_"
@@ -135,13 +136,10 @@ class SettingChecks(PastedChecks):
 
     def database_url(self, name: str, value: str) -> str:
         """Check a database URL: an SQLite file, or PostgreSQL on this machine or with TLS."""
-        if not is_postgresql(value):
-            if not re.match(r"sqlite:///.", value):
-                self.problems.append(
-                    f"{name} must begin with sqlite:/// or {', '.join(f'{s}://' for s in SCHEMES)}"
-                )
-            return value
         try:
+            if not is_postgresql(value):
+                parse_sqlite_url(value)
+                return value
             url = parse_postgresql_url(value)
         except ConfigurationError as error:
             self.problems += [f"{name} {problem}" for problem in error.problems]

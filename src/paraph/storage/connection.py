@@ -19,13 +19,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
+    BigInteger,
     Column,
     ColumnElement,
     CursorResult,
     Table,
+    TableValuedAlias,
     Text,
     any_,
     bindparam,
+    cast,
+    func,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -34,11 +39,12 @@ from sqlalchemy.sql.base import Executable
 from paraph.errors import Conflict, StorageError
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
+from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup
 from paraph.storage.hot_reads.commit_listener import CommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
-from paraph.storage.outage import unavailable
+from paraph.storage.outage import known
 from paraph.storage.scope import Scope
 
 if TYPE_CHECKING:
@@ -75,16 +81,16 @@ class Engine(Protocol):
     def intake_lock(self) -> AbstractAsyncContextManager[None]:
         """Wait for the lock of a writer with a connection of its own."""
 
-    def intake(self, sealing: Sealing) -> Intake:
+    def intake(self, sealing: Sealing, tables: TablesInUse) -> Intake:
         """Return the inbox's insert statement, as it is fastest on this kind of database."""
 
     def access_lookup(self) -> AccessLookup:
         """Return the access lookup, as it is fastest on this kind of database."""
 
-    def recipient_lookup(self) -> RecipientLookup:
+    def recipient_lookup(self, tables: TablesInUse) -> RecipientLookup:
         """Return the recipient lookup, as it is fastest on this kind of database."""
 
-    def due_times_lookup(self) -> DueTimesLookup:
+    def due_times_lookup(self, tables: TablesInUse) -> DueTimesLookup:
         """Return the lookup of due times, as it is cheapest on this kind of database."""
 
     def commit_listener(self) -> CommitListener:
@@ -155,12 +161,21 @@ class Connection:
 
         return postgresql.insert(table)
 
-    def any_of(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
-        """Build the condition that a column holds one of these values."""
+    def any_of(
+        self, column: Column[Any], values: Sequence[str] | Sequence[int]
+    ) -> ColumnElement[bool]:
+        """Build the condition that a column of texts or integers holds one of these values."""
         if self._connection.dialect.name == "sqlite":
             return column.in_(values)
         # One statement for any number of values; IN would be prepared once for each number.
-        return column == any_(bindparam(None, list(values), type_=ARRAY(Text)))
+        kind = BigInteger if isinstance(column.type, BigInteger) else Text
+        return column == any_(bindparam(None, list(values), type_=ARRAY(kind)))
+
+    def items_of(self, column: Column[Any]) -> TableValuedAlias:
+        """Build a table with the texts of a JSON list in a column `value`."""
+        if self._connection.dialect.name == "sqlite":
+            return func.json_each(column).table_valued("value")
+        return func.json_array_elements_text(cast(column, JSON)).table_valued("value")
 
 
 @asynccontextmanager
@@ -245,9 +260,9 @@ def _translated(error: Exception) -> StorageError:
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     # SQLAlchemy wraps asyncpg's exception.
     cause = original.__cause__ or original
-    known = unavailable(cause)
-    if known is not None:
-        return known
+    found = known(cause)
+    if found is not None:
+        return found
     name = type(cause).__name__
     state = getattr(original, "sqlstate", None)
     if name == "DataError" or str(state or "").startswith(_DATA_EXCEPTION):

@@ -10,21 +10,25 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from paraph.errors import StorageError, StorageUnavailable
+from paraph.errors import SchemaChanged, StorageError, StorageUnavailable
 from paraph.model.deployment import Epoch
 from paraph.model.event import KeptEvent, Outcome
-from paraph.model.installation import AccessRow, Recipient
+from paraph.model.installation import AccessRow
+from paraph.sealing.data_key import SealedDataKey
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
 from paraph.settings.postgresql_url import is_postgresql
 from paraph.storage import schema
 from paraph.storage.connection import Connection, Engine, finish, storage_errors
+from paraph.storage.event_tables import EventTables, TablesInUse, find_event_tables
 from paraph.storage.hot_reads.commit_listener import Heard
 from paraph.storage.hot_reads.due_times import DueTimes
-from paraph.storage.hot_reads.recipient_lookup import Asked
+from paraph.storage.hot_reads.recipient_lookup import Asked, Found
 from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
+from paraph.storage.stores.events.event_columns import BODY
+from paraph.storage.stores.events.event_keys import present
 from paraph.storage.stores.grant import ACCESS_TOKEN
 from paraph.storage.transaction import Transaction
 
@@ -37,13 +41,20 @@ class Database:
     """
 
     def __init__(
-        self, engine: Engine, sealing: Sealing, keys: Mapping[str, bytes], epoch: Epoch
+        self,
+        engine: Engine,
+        sealing: Sealing,
+        keys: Mapping[str, bytes],
+        epoch: Epoch,
+        event_tables: EventTables,
     ) -> None:
         self._engine = engine
-        self._intake = engine.intake(sealing)
+        self._tables = TablesInUse(event_tables)
+        self._must_look = False
+        self._intake = engine.intake(sealing, self._tables)
         self._live = engine.access_lookup()
-        self._concerned = engine.recipient_lookup()
-        self._due_times = engine.due_times_lookup()
+        self._concerned = engine.recipient_lookup(self._tables)
+        self._due_times = engine.due_times_lookup(self._tables)
         self._commits = engine.commit_listener()
         self._heard: Heard | None = None
         self._sealing = sealing
@@ -81,7 +92,7 @@ class Database:
         async with self._block():
             async with self._engine.writing(scopes) as begun:
                 connection = Connection(begun)
-                transaction = Transaction.on(connection, self._sealing)
+                transaction = Transaction.on(connection, self._sealing, self._tables.now)
                 yield transaction
                 connection.demand_whole()
                 if transaction.audit.waiting:
@@ -101,7 +112,7 @@ class Database:
     async def reading(self) -> AsyncIterator[Transaction]:
         """Open a consistent, read-only view; a write inside raises `StorageError`."""
         async with self._block(), self._engine.reading() as begun:
-            yield Transaction.on(Connection(begun), self._sealing)
+            yield Transaction.on(Connection(begun), self._sealing, self._tables.now)
 
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """Store many new events of the inbox in one durable transaction.
@@ -114,11 +125,18 @@ class Database:
             StorageError: the events may not have been stored.
         """
         async with self._block(), self._engine.intake_lock():
-            with storage_errors():
-                outcomes = await finish(self._intake.keep(events, client_id=client_id))
+            try:
+                outcomes = await self._keep(events, client_id)
+            except SchemaChanged:
+                await self._look_again()
+                outcomes = await self._keep(events, client_id)
             if Outcome.KEPT in outcomes:
                 self._outages.recover()
             return outcomes
+
+    async def _keep(self, events: Sequence[KeptEvent], client_id: str) -> list[Outcome]:
+        with storage_errors():
+            return await finish(self._intake.keep(events, client_id=client_id))
 
     def look_up_access(
         self, asked: Sequence[tuple[str, str]]
@@ -144,8 +162,8 @@ class Database:
 
     async def read_recipients(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
-    ) -> Sequence[Recipient] | None:
-        """Return the active installations of a claimed event in one statement, as they are now.
+    ) -> Found | None:
+        """Return the active installations of a claimed event, and its data keys, as they are now.
 
         None if it no longer waits under this claim: it was purged, or another worker has it.
 
@@ -160,14 +178,35 @@ class Database:
         """
         if self._closed:
             raise StorageError("the database was closed")
-        return await self._concerned.read(
-            Asked(
-                event.event_id,
-                event.attempts,
-                event.account_id,
-                client_id,
-                None if user_ids is None else tuple(user_ids),
-            )
+        asked = Asked(
+            event.event_id,
+            event.attempts,
+            event.account_id,
+            client_id,
+            None if user_ids is None else tuple(user_ids),
+            event.position,
+            present(event.sealed_for),
+        )
+        try:
+            return await self._concerned.read(asked)
+        except SchemaChanged:
+            await self._look_again()
+            return await self._concerned.read(asked)
+
+    def open_body(self, event: KeptEvent, keys: Mapping[str, SealedDataKey]) -> bytes | None:
+        """Open the body of a claimed event. Return None if it was destroyed with its data keys.
+
+        Args:
+            event: the claimed event.
+            keys: those of its data keys that exist at this moment.
+
+        Raises:
+            UnknownEncryptionKey, SealBroken: the body cannot be opened.
+        """
+        if event.sealed is None:
+            return event.body
+        return self._sealing.bodies.open(
+            BODY, event.event_id, event.sealed, sealed_for=present(event.sealed_for), keys=keys
         )
 
     def open_access_token(self, row: AccessRow) -> Secret:
@@ -269,6 +308,13 @@ class Database:
         await self._intake.close()
         await self._engine.dispose()
 
+    async def _look_again(self) -> None:
+        """Read which event tables there are, after `paraph migrate` has changed them."""
+        with storage_errors():
+            async with self._engine.reading() as connection:
+                self._tables.now = await finish(connection.run_sync(find_event_tables))
+        self._must_look = False
+
     @asynccontextmanager
     async def _block(self) -> AsyncIterator[None]:
         """Count an open block. SQLAlchemy would silently reopen a disposed engine."""
@@ -277,7 +323,12 @@ class Database:
         self._blocks += 1
         self._idle.clear()
         try:
+            if self._must_look:
+                await self._look_again()
             yield
+        except SchemaChanged:
+            self._must_look = True
+            raise
         except StorageUnavailable as error:
             self._outages.fail(error)
             self._hear()
@@ -313,7 +364,8 @@ async def open_store(
     try:
         async with engine.migrating() as connection:
             with storage_errors():
-                await finish(connection.run_sync(schema.expand))
+                await finish(connection.run_sync(schema.prepare))
+                event_tables = await finish(connection.run_sync(find_event_tables))
                 database_id = await finish(
                     connection.run_sync(schema.identify, randomness=randomness, now=now)
                 )
@@ -327,23 +379,7 @@ async def open_store(
     except BaseException:
         await finish(engine.dispose())
         raise
-    return Database(engine, Sealing(ring, database_id), keys, epoch)
-
-
-async def contract_schema(database_url: str) -> list[str]:
-    """Remove the parts of the schema that no code uses any more; return the steps' names.
-
-    Raises:
-        ConfigurationError, StorageError: see `open_store`.
-    """
-    engine = engine_for(database_url)
-    try:
-        async with engine.migrating() as connection:
-            with storage_errors():
-                await finish(connection.run_sync(schema.expand))
-                return await finish(connection.run_sync(schema.contract))
-    finally:
-        await finish(engine.dispose())
+    return Database(engine, Sealing(ring, database_id), keys, epoch, event_tables)
 
 
 def engine_for(database_url: str) -> Engine:

@@ -25,7 +25,7 @@ class DatabaseState:
         exists: false for an SQLite file that the first start will create.
         taken: the newest schema steps that it has.
         missing: expanding steps that it does not have.
-        removable: contracting steps that it does not have.
+        removable: contracting steps that it does not have, and emptied tables of earlier ones.
         unknown: contracting steps that only newer code knows.
         sealing_key: the id of the key that seals; "" in a new database.
         pooler: "transaction", "session" or "".
@@ -77,4 +77,5 @@ def _read(connection: Connection) -> dict[str, Any]:
     has_keys = inspect(connection).has_table(key_rotations.name)
     newest = select(key_rotations.c.key_id).order_by(key_rotations.c.turn.desc()).limit(1)
     key_id = connection.execute(newest).scalar() if has_keys else None
+    steps["removable"] += schema.removable_tables(connection)
     return {"taken": tuple(taken), "sealing_key": key_id or "", **steps}

@@ -12,7 +12,7 @@ import sqlite3
 import ssl
 from typing import NamedTuple
 
-from paraph.errors import StorageError, StorageUnavailable
+from paraph.errors import SchemaChanged, StorageError, StorageUnavailable
 from paraph.logs import get_logger
 
 _log = get_logger("storage")
@@ -28,6 +28,8 @@ class _Failure(NamedTuple):
     remedy: str
 
 
+# SQLSTATE undefined_table, lock_not_available.
+_UNDEFINED_TABLE, _NO_LOCK = "42P01", "55P03"
 _RECONNECTS = "The service connects again by itself; look at the database's own log."
 _READ_ONLY = _Failure(
     "the database is read-only",
@@ -105,7 +107,22 @@ def unavailable(error: BaseException) -> StorageUnavailable | None:
 
 def failed(error: BaseException) -> StorageError:
     """Return the error for a driver's exception, by its class: the text may quote values."""
-    return unavailable(error) or StorageError(f"the database failed: {type(error).__name__}")
+    return known(error) or StorageError(f"the database failed: {type(error).__name__}")
+
+
+def known(error: BaseException) -> StorageError | None:
+    """Return the failure behind an exception whose cause is certain; else None."""
+    if getattr(error, "sqlstate", None) == _NO_LOCK:
+        return StorageError(
+            "another transaction held a lock for too long",
+            remedy="Wait for its end, for example that of a backup, and try again.",
+        )
+    is_missing = getattr(error, "sqlstate", None) == _UNDEFINED_TABLE or (
+        isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
+    )
+    if is_missing:
+        return SchemaChanged("a table is missing: paraph migrate has changed the schema")
+    return unavailable(error)
 
 
 def _cause(error: StorageUnavailable) -> str:

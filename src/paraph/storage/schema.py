@@ -21,14 +21,20 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, Table, insert, inspect, literal, select, text
 
 from paraph.errors import ConfigurationError
 from paraph.model.deployment import Epoch
 from paraph.sealing.encryption_key import KEY_BYTES
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
-from paraph.storage.tables import database_identity, key_rotations, metadata, stored_keys
+from paraph.storage.tables import (
+    database_identity,
+    former_events,
+    key_rotations,
+    metadata,
+    stored_keys,
+)
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -56,13 +62,48 @@ def expand(connection: Connection, *, revision: str = "", place: str = "") -> No
         _apply(connection, place, contracting=False, revision=revision)
 
 
-def contract(connection: Connection, *, place: str = "") -> list[str]:
-    """Apply every contracting step that the database does not have; return their names.
+def prepare(connection: Connection) -> None:
+    """Bring a database to the schema that this code needs at its start.
+
+    A new database gets the contracting steps too: no older code has ever used it.
 
     Raises:
         ConfigurationError: see `expand`.
     """
-    return _apply(connection, place, contracting=True)
+    is_new = not inspect(connection).get_table_names()
+    expand(connection)
+    if is_new:
+        contract(connection)
+
+
+def contract(connection: Connection, *, place: str = "") -> list[str]:
+    """Apply every contracting step that the database does not have; return their names.
+
+    Also drop what an earlier step has left behind until it was empty.
+
+    Raises:
+        ConfigurationError: see `expand`.
+    """
+    applied = _apply(connection, place, contracting=True)
+    for table in _emptied(connection):
+        table.drop(connection)
+        applied.append(table.name)
+    return applied
+
+
+def _emptied(connection: Connection) -> list[Table]:
+    """Return the tables that a contracting step has left behind and that are empty by now."""
+    return [
+        table
+        for table in (former_events,)
+        if inspect(connection).has_table(table.name)
+        and connection.execute(select(literal(1)).select_from(table).limit(1)).first() is None
+    ]
+
+
+def removable_tables(connection: Connection) -> tuple[str, ...]:
+    """Return the names of the tables that `contract` would drop."""
+    return tuple(table.name for table in _emptied(connection))
 
 
 def is_contracting(revision: str) -> bool:

@@ -5,6 +5,8 @@ Every text column compares byte for byte: Zoom's ids can differ in case alone.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -167,73 +169,98 @@ ownerless_tokens = Table(
     Column("next_attempt_at", BigInteger, nullable=False),
 )
 
+
+def _event_columns(*, key: bool) -> list[Column[Any]]:
+    """Build the columns that every event table has, with or without its key on `event_id`."""
+    return [
+        Column("event_id", Text, primary_key=key, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("received_at", BigInteger, nullable=False),
+        Column("body", LargeBinary),
+        Column("account_id", Text, nullable=False),
+        Column("user_id", Text, nullable=False),
+        Column("notice", Boolean, nullable=False),
+        Column("urgent", Boolean, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("next_attempt_at", BigInteger, nullable=False),
+        Column("handed_on_at", BigInteger),
+        Column("failure", Text, nullable=False),
+        Column("arrival", BigInteger, nullable=False, server_default="0"),
+        Column("trace", Text, nullable=False, server_default=""),
+        Column("signed_at", BigInteger),
+        Column("subject_key", Text, nullable=False, server_default=""),
+        # " id id ", so that one id is found as " id "; NULL in rows of code that did not know it.
+        Column("concerned", Text),
+    ]
+
+
+def _event_indexes(table: str) -> list[Index]:
+    """Build the indexes that every event table has.
+
+    Delivered events leave the partial ones, so they stay small and claims stay fast.
+    """
+
+    def partial(name: str, *columns: str, where: str) -> Index:
+        condition = text(where)
+        return Index(
+            f"ix_{table}_{name}", *columns, sqlite_where=condition, postgresql_where=condition
+        )
+
+    waits = "status = 'received'"
+    notice = f"{waits} AND subject_key <> ''"
+    return [
+        Index(f"ix_{table}_account", "account_id"),
+        partial("waiting", "urgent", "next_attempt_at", "arrival", where=waits),
+        partial("waiting_account", "account_id", "arrival", where=waits),
+        partial("waiting_notices_user", "account_id", "user_id", "arrival", where=notice),
+        partial("waiting_notices_subject", "subject_key", "arrival", where=notice),
+        partial("retained", "handed_on_at", where="status = 'handed_on' AND body IS NOT NULL"),
+        partial("dead", "received_at", where="status = 'dead'"),
+    ]
+
+
+# Of version 0.1, in use until `paraph migrate`; see `paraph.storage.event_tables`.
 events = Table(
     "events",
     metadata,
-    Column("event_id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("received_at", BigInteger, nullable=False),
-    Column("body", LargeBinary),
+    *_event_columns(key=True),
+    *_event_indexes("events"),
+    Index("ix_events_received", "received_at"),
+)
+
+# `events` after `paraph migrate`, with its indexes: what was forwarded before.
+former_events = Table("former_events", metadata, *_event_columns(key=True))
+
+# Keyed by time, so that rows are appended. A retry of Zoom carries the same body, so its `event_ts`
+# is the same, and the index by which it is recognised grows at its end too.
+kept_events = Table(
+    "kept_events",
+    metadata,
+    Column(
+        "position",
+        BigInteger().with_variant(Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("event_ts", BigInteger, nullable=False),
+    *_event_columns(key=False),
+    # The data keys that open the body, as a JSON list; NULL: it is sealed with the key ring.
+    Column("sealed_for", Text),
+    Index("ix_kept_events_delivery", "event_ts", "event_id", unique=True),
+    *_event_indexes("kept_events"),
+)
+
+# Seal the bodies of `kept_events`; each is deleted with the last grant of its owner.
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("client_id", Text, nullable=False),
     Column("account_id", Text, nullable=False),
     Column("user_id", Text, nullable=False),
-    Column("notice", Boolean, nullable=False),
-    Column("urgent", Boolean, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", BigInteger, nullable=False),
-    Column("handed_on_at", BigInteger),
-    Column("failure", Text, nullable=False),
-    Column("arrival", BigInteger, nullable=False, server_default="0"),
-    Column("trace", Text, nullable=False, server_default=""),
-    Column("signed_at", BigInteger),
-    Column("subject_key", Text, nullable=False, server_default=""),
-    # " id id ", so that one id is found as " id "; NULL in rows of code that did not know it.
-    Column("concerned", Text),
-    Index("ix_events_account", "account_id"),
-    Index("ix_events_received", "received_at"),
-    # Delivered events leave these indexes, so they stay small and claims stay fast.
-    Index(
-        "ix_events_waiting",
-        "urgent",
-        "next_attempt_at",
-        "arrival",
-        sqlite_where=text("status = 'received'"),
-        postgresql_where=text("status = 'received'"),
-    ),
-    Index(
-        "ix_events_waiting_account",
-        "account_id",
-        "arrival",
-        sqlite_where=text("status = 'received'"),
-        postgresql_where=text("status = 'received'"),
-    ),
-    Index(
-        "ix_events_waiting_notices_user",
-        "account_id",
-        "user_id",
-        "arrival",
-        sqlite_where=text("status = 'received' AND subject_key <> ''"),
-        postgresql_where=text("status = 'received' AND subject_key <> ''"),
-    ),
-    Index(
-        "ix_events_waiting_notices_subject",
-        "subject_key",
-        "arrival",
-        sqlite_where=text("status = 'received' AND subject_key <> ''"),
-        postgresql_where=text("status = 'received' AND subject_key <> ''"),
-    ),
-    Index(
-        "ix_events_retained",
-        "handed_on_at",
-        sqlite_where=text("status = 'handed_on' AND body IS NOT NULL"),
-        postgresql_where=text("status = 'handed_on' AND body IS NOT NULL"),
-    ),
-    Index(
-        "ix_events_dead",
-        "received_at",
-        sqlite_where=text("status = 'dead'"),
-        postgresql_where=text("status = 'dead'"),
-    ),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_data_keys_owner", "client_id", "account_id", "user_id", unique=True),
 )
 
 # One row while forwarding is paused; none otherwise.

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
+from paraph.storage.event_tables import EventTables
 from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
+from paraph.storage.stores.data_key import DataKeyStore
 from paraph.storage.stores.events.event import EventStore
 from paraph.storage.stores.forwarding_pause import ForwardingPauseStore
 from paraph.storage.stores.grant import GrantStore
@@ -42,6 +44,7 @@ class Transaction:
 
     grants: GrantStore
     refreshes: RefreshStore
+    data_keys: DataKeyStore
     links: LinkStore
     installations: InstallationStore
     used_states: UsedStateStore
@@ -60,18 +63,19 @@ class Transaction:
     tables: TableStore
 
     @classmethod
-    def on(cls, connection: Connection, sealing: Sealing) -> Transaction:
+    def on(cls, connection: Connection, sealing: Sealing, event_tables: EventTables) -> Transaction:
         """Return the stores of a connection whose transaction has begun."""
         return cls(
             grants=GrantStore(connection, sealing),
             refreshes=RefreshStore(connection),
+            data_keys=DataKeyStore(connection, sealing),
             links=LinkStore(connection),
             installations=InstallationStore(connection, sealing),
             used_states=UsedStateStore(connection),
             ownerless=OwnerlessStore(connection, sealing),
-            events=EventStore(connection, sealing),
+            events=EventStore(connection, sealing, event_tables),
             forwarding_pause=ForwardingPauseStore(connection),
-            notices=NoticeStore(connection),
+            notices=NoticeStore(connection, event_tables),
             revocations=RevocationStore(connection, sealing),
             removals=RemovalStore(connection),
             audit=AuditStore(connection),
@@ -79,6 +83,6 @@ class Transaction:
             idempotency=IdempotencyStore(connection, sealing),
             key_rotations=KeyRotationStore(connection),
             replicas=ReplicaStore(connection),
-            sealed=SealedStore(connection, sealing),
-            tables=TableStore(connection),
+            sealed=SealedStore(connection, sealing, event_tables),
+            tables=TableStore(connection, event_tables),
         )

@@ -6,6 +6,7 @@ and /docs/build-flow/basic-info/oauth-info.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from paraph.errors import MessageMalformed
 from paraph.strict_json import parse_json_object
 
 _MAX_DEPTH = 32
+# The last name in a path, or the one above it: a text, a list of texts, or an object with a URL.
+_DEAUTHORIZATION = re.compile(r"deauth[^.]*(\.[^.]*(url|uri|endpoint)[^.]*)?\Z", re.IGNORECASE)
 MAX_NAME = 50
 USAGES = {"user": "USER_OPERATION", "account": "ADMIN_MANAGEMENT"}
 OAUTH = "oauth_information"
@@ -53,6 +56,7 @@ class Manifest:
         usage: `USER_OPERATION`, `ADMIN_MANAGEMENT`, or empty.
         deauthorization_urls: fields whose names speak of deauthorization, with their URLs. Zoom
             documents no such field; its form has one.
+        plain_urls: every field with a URL of plain http, wherever it stands.
     """
 
     development_redirect_uri: str
@@ -65,6 +69,7 @@ class Manifest:
     usage: str = ""
     scopes: tuple[ManifestScope, ...] = ()
     deauthorization_urls: tuple[tuple[str, str], ...] = ()
+    plain_urls: tuple[tuple[str, str], ...] = ()
 
 
 def parse_manifest(body: bytes) -> Manifest:
@@ -99,7 +104,16 @@ def parse_manifest(body: bytes) -> Manifest:
         ),
         usage=_text(oauth, "usage", OAUTH),
         scopes=tuple(_scopes(oauth)),
-        deauthorization_urls=tuple(_deauthorization_urls(content, "")),
+        deauthorization_urls=tuple(
+            (place, url)
+            for place, url in _all_texts(content, "")
+            if url and _DEAUTHORIZATION.search(place)
+        ),
+        plain_urls=tuple(
+            (place, url)
+            for place, url in _all_texts(content, "")
+            if url.lower().startswith("http://")
+        ),
     )
 
 
@@ -182,16 +196,16 @@ def _scopes(oauth: Mapping[str, Any]) -> Iterator[ManifestScope]:
         yield ManifestScope(name, optional=entry.get("optional") is True)
 
 
-def _deauthorization_urls(value: Any, place: str) -> Iterator[tuple[str, str]]:
+def _all_texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Yield every text below a value, with its path."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            below = f"{place}.{key}" if place else key
-            if "deauth" in key.lower() and isinstance(inner, str) and inner:
-                yield below, inner
-            yield from _deauthorization_urls(inner, below)
+            yield from _all_texts(inner, f"{place}.{key}" if place else key)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _deauthorization_urls(inner, f"{place}[{index}]")
+            yield from _all_texts(inner, f"{place}[{index}]")
+    elif isinstance(value, str):
+        yield place, value
 
 
 def _object(parent: Mapping[str, Any], key: str, place: str) -> Mapping[str, Any]:

@@ -26,6 +26,8 @@ _URL = re.compile(
     r"(?P<path>/[^\s?#\\*]*)?(?P<query>\?[^\s#]*)?",
     re.ASCII | re.IGNORECASE,
 )
+_REDIRECT_PATH = "/oauth/redirect"
+_PAGES = (_REDIRECT_PATH, "/marketplace", "/install")
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
 _NO_HOST = ("", "")
 
@@ -64,16 +66,19 @@ def find_weaknesses(
         level: the setting; None leaves the manifest's `usage` unchecked.
         required_scopes: the setting; None leaves the scopes unchecked.
     """
-    return (
+    found = (
         *_check_redirects(manifest, redirect_uri),
         *_check_switches(manifest),
         *_check_allow_list(manifest, redirect_uri),
         *_check_subscriptions(manifest, webhook_url),
         *_check_deauthorization(manifest, webhook_url),
+        *_check_every_url(manifest),
         *(() if level is None else _check_usage(manifest, level)),
         *(() if required_scopes is None else _check_scopes(manifest, required_scopes)),
         *_check_name(manifest),
     )
+    # A URL that one rule looks at by its field is among all URLs too.
+    return tuple({(one.rule, one.field, one.what): one for one in found}.values())
 
 
 def _check_redirects(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness]:
@@ -81,6 +86,13 @@ def _check_redirects(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness
     for place, url in primaries:
         yield from _check_url(place, url, loopback=place == _DEVELOPMENT)
         yield from _check_case(place, url)
+    if not primaries:
+        yield Weakness(
+            "redirect-not-exact",
+            _PRODUCTION,
+            "The app has no redirect URL, so it cannot be added from the Marketplace.",
+            "Set it to the page /marketplace of this service.",
+        )
     registered = {url for _, url in primaries} | set(manifest.oauth_allow_list)
     if redirect_uri not in registered:
         yield Weakness(
@@ -106,6 +118,24 @@ def _check_redirects(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness
                 f"Codes may go to {url}, which is not this service: is it your other service?",
                 "Set it to a page of this service, unless your other service is there.",
             )
+        else:
+            yield from _check_page(place, url, redirect_uri)
+
+
+def _check_page(place: str, url: str, redirect_uri: str) -> Iterator[Weakness]:
+    """Find a page of our own host that is not the service's: codes may leak or be passed on."""
+    match = _URL.fullmatch(url)
+    if match is None or match["path"] in (None, "/") or _host(url) != _host(redirect_uri):
+        return
+    base = redirect_uri.removesuffix(_REDIRECT_PATH)
+    if url not in {f"{base}{path}" for path in _PAGES}:
+        yield Weakness(
+            "redirect-of-another-service",
+            place,
+            f"Codes may go to {url}, which is not a page of this service.",
+            "Remove it, unless your other service is there: each page that gets codes has to keep "
+            "them secret.",
+        )
 
 
 def _check_switches(manifest: Manifest) -> Iterator[Weakness]:
@@ -147,6 +177,7 @@ def _check_allow_list(manifest: Manifest, redirect_uri: str) -> Iterator[Weaknes
                 "This entry leads to another host than this service, and codes may go there.",
                 "Remove it unless it is in use; an API tester's URL does not belong in an app.",
             )
+        yield from _check_page(place, entry, redirect_uri)
 
 
 def _check_subscriptions(manifest: Manifest, webhook_url: str) -> Iterator[Weakness]:
@@ -171,6 +202,13 @@ def _check_subscriptions(manifest: Manifest, webhook_url: str) -> Iterator[Weakn
                 f"{subscription.field}.event_types",
                 "This subscription names no event, so Zoom sends nothing to it.",
                 "Select its events, or remove the subscription.",
+            )
+        if manifest.production_redirect_uri and not subscription.production_webhook_url:
+            yield Weakness(
+                "webhook-url-wrong",
+                f"{subscription.field}.production_webhook_url",
+                "The published app sends no events of this subscription.",
+                f"Set it to {webhook_url}.",
             )
         if webhook_url not in urls.values():
             yield Weakness(
@@ -200,6 +238,12 @@ def _check_deauthorization(manifest: Manifest, webhook_url: str) -> Iterator[Wea
                 "who removed the app.",
                 f"Set it to {webhook_url}.",
             )
+
+
+def _check_every_url(manifest: Manifest) -> Iterator[Weakness]:
+    """Find plain http anywhere: home URLs, documents and domains have no rule of their own."""
+    for place, url in manifest.plain_urls:
+        yield from _check_url(place, url, loopback=True)
 
 
 def _check_usage(manifest: Manifest, level: Literal["user", "account"]) -> Iterator[Weakness]:

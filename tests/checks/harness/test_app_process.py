@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paraph.checks.harness.app_process import ReservedPort, start, telling_lines, wait_until_ready
+from paraph.checks.harness.app_process import ReservedPort, start
 from paraph.checks.target import Start, Target, Urls, Variant
 from paraph.checks.verdict import ControlFailedError
 
@@ -20,15 +20,6 @@ def target(script: str) -> Target:
     return Target(
         name="x", start=Start(command=[sys.executable, "-c", script]), urls=Urls(redirect="/r")
     )
-
-
-def test_an_app_that_ends_at_once_is_reported_with_its_status(tmp_path: Path) -> None:
-    """The reason has the exit status and the last line of output."""
-    app = start(
-        target("import sys; print('no'); sys.exit(7)"), Variant(), {"folder": f"{tmp_path}"}
-    )
-    with pytest.raises(ControlFailedError, match="with status 7: no"):
-        wait_until_ready(app, "http://127.0.0.1:9", 20)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +66,3 @@ def test_a_reserved_port_is_nobody_elses() -> None:
     for port in ports:
         port.release()
     taken.close()
-
-
-def test_the_frames_of_a_stack_are_left_out() -> None:
-    """The message of an error stands above the frames of JavaScript."""
-    output = "node:internal\n\nError: no 'helmet'\n    at resolve (node:1)\n}\n\nNode.js v20.20.2\n"
-    assert ["node:internal", "Error: no 'helmet'", "}"] == telling_lines(output)

@@ -105,6 +105,31 @@ SPOILT_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"api_servers": ["https://api.evil.example"]}, "zoom-is-foreign", "api_servers[0]"),
     ({"public_url": "https://203.0.113.5"}, "public-host-is-address", "public_url"),
+    ({"client_secret": "simulated-zoom-client-credential-0001"}, "secret-weak", "client_secret"),
+    ({"webhook_secrets": ["AbcDefGhiJklMnoP"]}, "secret-weak", "webhook_secrets[0]"),
+    (
+        {"forward_url": "https://a.example/x", "forward_secrets": [f"whsec_{'A' * 32}"]},
+        "secret-weak",
+        "forward_secrets[0]",
+    ),
+    ({"trusted_proxies": ["0.0.0.0/1"]}, "proxies-trust-everybody", "trusted_proxies[0]"),
+    ({"trusted_proxies": ["2a00::/16"]}, "proxies-trust-everybody", "trusted_proxies[0]"),
+    ({"public_url": "https://zoom"}, "name-not-public", "zoom"),
+    ({"public_url": "https://zoom.corp.internal"}, "name-not-public", "zoom.corp.internal"),
+    ({"public_url": "https://zoom.us"}, "settings-contradict", "public_url"),
+    ({"operator_url": f"{ORIGIN}:8443"}, "private-side-exposed", "operator_url"),
+    ({"public_bind": "localhost:8001"}, "settings-contradict", "public_bind"),
+    ({"public_bind": "0.0.0.0:8001"}, "settings-contradict", "public_bind"),
+    ({"required_scopes": ["User:Read:User"]}, "scope-never-granted", "required_scopes"),
+    ({"api_servers": ["https://zoom.us"]}, "url-invalid", "api_servers[0]"),
+    (
+        {"authorization_server": "https://marketplace.zoom.us"},
+        "url-invalid",
+        "authorization_server",
+    ),
+    ({"proxy_allow": ["GET,DELETE /v2/**"]}, "proxy-allows-everything", "proxy_allow"),
+    ({"database_url": "sqlite:///:memory:"}, "setting-invalid", "database_url"),
+    ({"database_url": "sqlite:////var/lib/paraph/"}, "setting-invalid", "database_url"),
     (
         {"encryption_keys": [KEY, f"11223344:{KEY.partition(':')[2]}"]},
         "encryption-key-wrong",
@@ -175,7 +200,18 @@ SPOILT_FACTS: list[tuple[dict[str, Any], str]] = [
         {"files": (replace(SETTINGS_FILE, in_repository=True, ignored=False),)},
         "secret-in-repository",
     ),
+    (
+        {"files": (replace(SETTINGS_FILE, in_repository=True, ignored=True, committed=True),)},
+        "secret-in-repository",
+    ),
+    ({"files": (FileFacts("p.bak", "settings copy", mode=0o640),)}, "file-open-to-others"),
+    ({"tls_key_log": "keys.log"}, "tls-keys-logged"),
     ({"files": (FileFacts("keys.txt", "keys", exists=False),)}, "file-missing"),
+    ({"files": (FileFacts("paraph.db", "database", obstacle="no"),)}, "file-not-usable"),
+    (
+        {"files": (FileFacts("r", "receipts", exists=False, obstacle="it is a file"),)},
+        "file-not-usable",
+    ),
     ({"database": DatabaseFacts(failure="nothing listens there")}, "database-unreachable"),
     ({"database": DatabaseFacts(unknown_steps=("c9999",))}, "database-of-newer-code"),
     ({"database": DatabaseFacts(removable_steps=("c0001",))}, "schema-outdated"),
@@ -229,7 +265,15 @@ def test_each_weak_fact_is_named(tmp_path: Path, changes: dict[str, Any], rule: 
 
 OAUTH = "oauth_information"
 SUBSCRIPTION = "features.event_subscription"
+_REDIRECTS = ("development_redirect_uri", "production_redirect_uri")
 SPOILT_MANIFESTS: list[tuple[str, Any, str]] = [
+    (f"{OAUTH}.oauth_allow_list.1", f"{ORIGIN}/go?to=elsewhere", "redirect-of-another-service"),
+    (f"{OAUTH}.oauth_allow_list.1", f"{ORIGIN}/marketplace/../x", "redirect-of-another-service"),
+    (f"{OAUTH}.production_redirect_uri", f"{ORIGIN}/blog", "redirect-of-another-service"),
+    (OAUTH, dict.fromkeys(_REDIRECTS, ""), "redirect-not-exact"),
+    (f"{SUBSCRIPTION}.events.0.production_webhook_url", "", "webhook-url-wrong"),
+    ("features.home", {"url": ["http://tidemark.example/home"]}, "manifest-url-not-https"),
+    ("features.deauthorization", {"url": "https://a.example/d"}, "deauthorization-url-wrong"),
     (f"{OAUTH}.strict_mode", False, "strict-mode-off"),
     (f"{OAUTH}.subdomain_strict_mode", False, "subdomain-check-off"),
     (f"{OAUTH}.oauth_allow_list", [f"{ORIGIN}/oauth/redirect/"], "redirect-not-exact"),

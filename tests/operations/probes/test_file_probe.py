@@ -37,6 +37,40 @@ def test_modes_are_read(tmp_path: Path) -> None:
     assert not found["paraph.toml"].in_repository
 
 
+@pytest.mark.parametrize(
+    ("folder", "obstacle"),
+    [
+        ("new/and/deeper", ""),
+        ("paraph.toml/receipts", "Not a directory"),
+        ("paraph.toml", "it is a file"),
+        ("gone/receipts", "is not a folder"),
+    ],
+)
+def test_receipts_need_a_folder_that_can_be_made(
+    tmp_path: Path, folder: str, obstacle: str
+) -> None:
+    """The service creates missing folders; what stands in the way is read before a removal."""
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    path = tmp_path / folder
+    found = facts_in(tmp_path, receipts_folder=str(path))
+    (seen,) = (one for one in found.values() if one.role == "receipts")
+
+    assert seen.obstacle.endswith(obstacle)
+    assert bool(obstacle) is bool(seen.obstacle)
+
+
+def test_a_place_that_this_user_cannot_write_to_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read-only database opens, and fails with the first delivery."""
+    (tmp_path / "paraph.db").touch(mode=0o400)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    found = facts_in(tmp_path)
+
+    assert "cannot write to" in found["paraph.db"].obstacle
+    assert "cannot write to" in found["paraph.db-receipts"].obstacle
+
+
 def test_a_folder_is_no_settings_file(tmp_path: Path) -> None:
     """The mode of a folder that is named by mistake gives no advice to change it."""
     (found,) = [
@@ -59,6 +93,29 @@ def test_a_database_without_a_name_is_no_file(tmp_path: Path, url: str) -> None:
     roles = {one.role for one in facts_in(tmp_path, database_url=url).values()}
 
     assert {"settings"} == roles - {"receipts"}
+
+
+def test_a_commit_of_the_past_is_found(tmp_path: Path) -> None:
+    """A file that git ignores now may stand in a commit, which every clone has."""
+    git = [need_program("git"), "-C", str(tmp_path), "-c", "user.name=j", "-c", "user.email=j@e.io"]
+    facts_in(tmp_path)
+    for command in (["init", "-q"], ["add", "paraph.toml"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    subprocess.run([*git, "rm", "-q", "--cached", "paraph.toml"], check=True)
+    (tmp_path / ".gitignore").write_text("paraph.toml\n", encoding="utf-8")
+    found = facts_in(tmp_path)["paraph.toml"]
+
+    assert (True, True) == (found.ignored, found.committed)
+
+
+def test_copies_of_the_settings_are_looked_at(tmp_path: Path) -> None:
+    """Editors and upgrades leave copies beside a file, with the same secrets."""
+    copies = {"paraph.toml~", ".paraph.toml.swp", "paraph.toml.bak2", "paraph.toml.orig"}
+    for name in (*copies, "paraph.toml.md", "other.toml.bak"):
+        (tmp_path / name).touch(mode=0o644)
+    found = facts_in(tmp_path)
+
+    assert copies == {name for name, one in found.items() if one.role == "settings copy"}
 
 
 @pytest.mark.parametrize(("line", "ignored"), [("", False), ("paraph.toml\n", True)])

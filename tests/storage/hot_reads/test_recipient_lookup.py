@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
@@ -38,6 +39,14 @@ async def claimed(store: Database, count: int = 1) -> list[KeptEvent]:
         return list(await tx.events.claim(now=1000, until=2000, limit=count, urgent=False))
 
 
+async def installations(
+    store: Database, event: KeptEvent, *, client_id: str
+) -> Sequence[Recipient] | None:
+    """The installations that an event is for now; None if the claim is over."""
+    found = await store.read_recipients(event, client_id=client_id)
+    return None if found is None else found.installations
+
+
 async def test_a_claimed_event_concerns_its_accounts_installations(store: Database) -> None:
     """Active ones, by id; none of another client, another account or an inactive link."""
     (event,) = await claimed(store)
@@ -49,10 +58,10 @@ async def test_a_claimed_event_concerns_its_accounts_installations(store: Databa
         await tx.grants.add(sample.grant("4"))
         await tx.links.add(sample.link("4", phase=Phase.PENDING))
     both = [concerned("1"), concerned("2")]
-    assert both == await store.read_recipients(event, client_id=CLIENT)
-    assert [] == await store.read_recipients(event, client_id="another")
+    assert both == await installations(store, event, client_id=CLIENT)
+    assert [] == await installations(store, event, client_id="another")
     elsewhere = msgspec.structs.replace(event, account_id="another-account")
-    assert await store.read_recipients(elsewhere, client_id=CLIENT) is not None
+    assert await installations(store, elsewhere, client_id=CLIENT) is not None
 
 
 async def test_a_removal_counts_at_once(store: Database, database_url: str) -> None:
@@ -60,14 +69,14 @@ async def test_a_removal_counts_at_once(store: Database, database_url: str) -> N
     (event,) = await claimed(store)
     other = await open_store(database_url, sample.ring(), randomness=os.urandom)
     try:
-        assert 2 == len(await store.read_recipients(event, client_id=CLIENT) or ())
+        assert 2 == len(await installations(store, event, client_id=CLIENT) or ())
         async with other.transaction() as tx:
             await tx.grants.delete(sample.grant("1").grant_id)
-        found = await store.read_recipients(event, client_id=CLIENT)
+        found = await installations(store, event, client_id=CLIENT)
         assert ["link-2"] == [one.link_id for one in found or ()]
         async with other.transaction() as tx:
             await tx.events.purge_account(event.account_id)
-        assert None is await store.read_recipients(event, client_id=CLIENT)
+        assert None is await installations(store, event, client_id=CLIENT)
     finally:
         await other.close()
 
@@ -77,11 +86,11 @@ async def test_a_claim_that_was_taken_over_is_over(store: Database) -> None:
     (late,) = await claimed(store)
     async with store.transaction() as tx:
         (again,) = await tx.events.claim(now=2000, until=3000, limit=1, urgent=False)
-    assert None is await store.read_recipients(late, client_id=CLIENT)
-    assert 2 == len(await store.read_recipients(again, client_id=CLIENT) or ())
+    assert None is await installations(store, late, client_id=CLIENT)
+    assert 2 == len(await installations(store, again, client_id=CLIENT) or ())
     async with store.transaction() as tx:
-        await tx.events.mark_forwarded([again.event_id], now=2001)
-    assert None is await store.read_recipients(again, client_id=CLIENT)
+        await tx.events.mark_forwarded([again], now=2001)
+    assert None is await installations(store, again, client_id=CLIENT)
 
 
 async def test_there_is_no_recipient_without_an_installation(store: Database) -> None:
@@ -91,17 +100,15 @@ async def test_there_is_no_recipient_without_an_installation(store: Database) ->
         await tx.events.add(sample.event("2", account_id="", notice=True))
         events = await tx.events.claim(now=1000, until=2000, limit=2, urgent=False)
     for event in events:
-        assert [] == await store.read_recipients(event, client_id=CLIENT)
+        assert [] == await installations(store, event, client_id=CLIENT)
 
 
 async def test_many_lookups_at_once_get_their_own_results(store: Database) -> None:
     """However many ask together, each hears of its own claim."""
     events = await claimed(store, 600)
     async with store.transaction() as tx:
-        await tx.events.mark_forwarded([one.event_id for one in events[::3]], now=1001)
-    answers = await asyncio.gather(
-        *(store.read_recipients(one, client_id=CLIENT) for one in events)
-    )
+        await tx.events.mark_forwarded(events[::3], now=1001)
+    answers = await asyncio.gather(*(installations(store, one, client_id=CLIENT) for one in events))
     assert [None if n % 3 == 0 else 2 for n in range(600)] == [
         None if one is None else len(one) for one in answers
     ]
@@ -112,4 +119,4 @@ async def test_a_closed_store_says_nothing(store: Database) -> None:
     (event,) = await claimed(store)
     await store.close()
     with pytest.raises(StorageError):
-        await store.read_recipients(event, client_id=CLIENT)
+        await installations(store, event, client_id=CLIENT)

@@ -147,7 +147,7 @@ async def test_rows_of_an_earlier_version_are_read_first(
             for mark, body in bodies.items()
         ),
     )
-    await tamper(database_url, "UPDATE events SET concerned = NULL")
+    await tamper(database_url, "UPDATE kept_events SET concerned = NULL")
     assert 2 == await purge(store, JANE, ACCOUNT)
     assert {"admin": (BOB,)} == await left(store)
 

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import secrets
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
-from paraph.checks.harness.http.destination import THIS_MACHINE, Reach
-from paraph.checks.harness.http.sender import Sender
 from paraph.checks.target import Target, Variant, fill
 from paraph.checks.verdict import ControlFailedError
 
 # Below the ports of outgoing connections, one of which could take the port before the app does.
 _PORTS = range(30_000, 32_768)
-# Seconds for one request of the wait for readiness.
-_SINGLE_REQUEST = 5.0
-_NOT_READY = 503
-_ADDRESS = re.compile(r"https?://[\w.\[\]-]+:(\d{2,5})")
-_FRAME, _ERROR = re.compile(r"\s+at \S|Node\.js v\d"), re.compile(r"(?:Error|Exception)\b.*:")
 _count = itertools.count(secrets.randbelow(len(_PORTS)))
 
 
@@ -41,6 +31,10 @@ class Application(Protocol):
     @property
     def exit_status(self) -> int | None:
         """Return the exit status of its process, negative after a signal; None if it runs."""
+
+    @property
+    def process_id(self) -> int | None:
+        """Return the id of its first process; None if the check did not start it."""
 
     def stop(self) -> None:
         """Stop it with SIGTERM and wait until it has ended."""
@@ -57,6 +51,7 @@ class Running:
 
     alive = True
     exit_status = None
+    process_id = None
 
     def stop(self) -> None:
         """Do nothing: the check did not start it."""
@@ -86,6 +81,11 @@ class Started:
     def exit_status(self) -> int | None:
         """Return the exit status of its process, negative after a signal; None if it runs."""
         return self._process.poll()
+
+    @property
+    def process_id(self) -> int:
+        """Return the id of its first process."""
+        return self._process.pid
 
     def stop(self) -> None:
         """Send SIGTERM, then SIGKILL after five seconds."""
@@ -168,63 +168,3 @@ class ReservedPort:
     def release(self) -> None:
         """Make the port available to others."""
         self._held.close()
-
-
-def wait_until_ready(
-    app: Application, url: str, seconds: float, *, reach: Reach = THIS_MACHINE
-) -> None:
-    """Wait at most `seconds` until the app responds to `GET url` with any status but 503.
-
-    A connection alone proves nothing: a server that forks accepts it before its workers run.
-
-    Args:
-        app: the app.
-        url: the URL to request.
-        seconds: the deadline.
-        reach: the allowed destinations of requests.
-
-    Raises:
-        ControlFailedError: the app ended, or sent no such response in time.
-    """
-    deadline = time.monotonic() + seconds
-    sender = Sender("", lambda _response: None, reach=reach)
-    last = "it got no request"
-    try:
-        while (left := deadline - time.monotonic()) > 0:
-            if not app.alive:
-                raise _ended(app)
-            response = sender.send("GET", url, timeout=min(left, _SINGLE_REQUEST))
-            if response.status not in {0, _NOT_READY}:
-                return
-            last = response.problem or f"status {response.status}"
-            time.sleep(0.03)
-    finally:
-        sender.close()
-    if not app.alive:
-        raise _ended(app)
-    raise _not_ready(app, url, seconds, last)
-
-
-def _ended(app: Application) -> ControlFailedError:
-    lines = telling_lines(app.output()) or ["it printed nothing"]
-    said = next((one for one in reversed(lines) if _ERROR.search(one)), lines[-1])
-    return ControlFailedError(
-        f"the app ended at once with status {app.exit_status}: {said.strip()[:200]}",
-        "Correct `command`, `directory` or `environment` in [start], or the app.",
-    )
-
-
-def telling_lines(output: str) -> list[str]:
-    """Return the lines of an output without empty ones and the frames of JavaScript's stacks."""
-    return [one for one in output.splitlines() if one.strip() and not _FRAME.match(one)]
-
-
-def _not_ready(app: Application, url: str, seconds: float, last: str) -> ControlFailedError:
-    port = urlsplit(url).port
-    shown = [one[0] for one in _ADDRESS.finditer(app.output()) if int(one[1]) != port]
-    elsewhere = f"; its output names {shown[-1]} instead" if shown else ""
-    return ControlFailedError(
-        f"the app did not respond to GET {url} within {seconds:.0f} seconds ({last}){elsewhere}",
-        "Pass {port} to the app in `command` or `environment` of [start], "
-        "or correct `ready` and `ready_within`.",
-    )

@@ -16,17 +16,19 @@ from paraph.checks.harness.app_process import (
     Application,
     ReservedPort,
     start,
-    wait_until_ready,
 )
 from paraph.checks.harness.certificates import Certificate, CertificateAuthority
 from paraph.checks.harness.http.destination import THIS_MACHINE, Reach
 from paraph.checks.harness.listener import Listener, Trap
+from paraph.checks.harness.readiness import wait_until_ready
 from paraph.checks.harness.recording_zoom import Zoom
 from paraph.checks.target import Target, Variant, fill
 from paraph.checks.verdict import ControlFailedError, HookMissingError
 from paraph.simulator.state.world import App, User
 
 _WEAK_PREFIX = "checked-"
+# The placeholders whose values hold the port.
+_NAMES_PORT = ("{port}", "{url}", "{redirect_uri}")
 _SPARE = ("port2", "port3", "port4", "port5")
 
 
@@ -179,7 +181,28 @@ class Environment:
         where = urljoin(self.base, fill(ready.ready, self.values()))
         if problem := self.reach.problem(where):
             raise ControlFailedError(f"start.ready was {problem}")
-        wait_until_ready(self.app, where, ready.ready_within, reach=self.reach)
+        wait_until_ready(
+            self.app,
+            where,
+            ready.ready_within,
+            reach=self.reach,
+            others=[self.port, *map(int, self._spare_ports)],
+            knows_port=self._knows_port(merged),
+        )
+
+    def _knows_port(self, variant: Variant) -> bool:
+        """Return True if the app can know the port of its base URL."""
+        chosen = self.target.variants.get(self.variant, Variant())
+        start = self.target.start
+        told = [*(variant.command or start.command), start.directory]
+        told += [*start.environment.values(), *variant.environment.values()]
+        fixed = chosen.base or self.target.urls.base
+        has_fixed_port = bool(fixed) and "{port}" not in fixed
+        return (
+            has_fixed_port
+            or not self.target.is_started_here
+            or any(name in one for one in told for name in _NAMES_PORT)
+        )
 
     def _impersonating(self, variant: Variant) -> Variant:
         """Wrap the command in a namespace in which Zoom's host names lead to the simulator."""

@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 from paraph.errors import ParaphError
 from paraph.integrations.django.project import function_option, option, service_settings
 from paraph.settings.model import Settings
+from paraph.settings.sqlite_url import sqlite_file
 
 
 def check_deployment() -> list[CheckMessage]:
@@ -148,8 +149,8 @@ def _transactions() -> Iterator[CheckMessage]:
 
 
 def _database(service: Settings) -> Iterator[CheckMessage]:
-    own = service.database_url.removeprefix("sqlite:///")
-    if own == service.database_url:
+    own = sqlite_file(service.database_url)
+    if not own:
         return
     for alias, values in settings.DATABASES.items():
         name = str(values.get("NAME", ""))

@@ -10,6 +10,7 @@ from paraph.operations.findings.database_rules import database_findings
 from paraph.operations.findings.file_rules import file_findings
 from paraph.operations.findings.network_rules import (
     clock_findings,
+    key_log_findings,
     name_findings,
     proxy_findings,
     tls_findings,
@@ -82,6 +83,7 @@ def _all_findings(facts: Facts, written: Written | None) -> Iterator[Finding]:
         yield from database_findings(facts.database, settings)
     if facts.clock is not None:
         yield from clock_findings(facts.clock, settings)
+    yield from key_log_findings(facts.tls_key_log)
     if facts.name is not None:
         yield from name_findings(facts.name)
     if facts.tls is not None:

@@ -12,18 +12,28 @@ from paraph.operations.probes.facts import FileFacts
 # The secrets and personal data in each kind of file.
 _HOLDS = {
     "settings": "the client secret and the encryption keys",
+    "settings copy": "the client secret and the encryption keys",
     "keys": "the encryption keys",
     "key service token": "the token of the key service",
     "database": "sealed tokens, and ids and e-mail addresses of people",
     "receipts": "hashes of removed people",
 }
+# If these cannot be opened, the settings' own checks or those of the database say so.
+_SEEN_OTHERWISE = frozenset({"settings", "database"})
 _REQUIRED = frozenset({"keys", "key service token"})
 
 
 def file_findings(file: FileFacts) -> Iterator[Finding]:
     """Find what is weak about one file."""
+    if file.obstacle and (file.exists or file.role not in _SEEN_OTHERWISE):
+        yield Finding(
+            "file-not-usable",
+            file.path,
+            f"It is to hold {_HOLDS[file.role]}, and cannot be used: {file.obstacle}.",
+            "Let the service's own user use it, or correct the path in the settings.",
+        )
     if not file.exists:
-        if file.role in _REQUIRED:
+        if file.role in _REQUIRED and not file.obstacle:
             yield Finding(
                 "file-missing",
                 file.path,
@@ -46,6 +56,14 @@ def file_findings(file: FileFacts) -> Iterator[Finding]:
             f"It holds {_HOLDS[file.role]}, lies in a git repository, and is not ignored: the next "
             "`git add .` publishes it.",
             f"Add {file.path} to .gitignore. If it was committed, replace every secret in it.",
+        )
+    elif file.committed:
+        yield Finding(
+            "secret-in-repository",
+            file.path,
+            f"It holds {_HOLDS[file.role]}, and a commit of its git repository has a file of this "
+            "name: everybody with a clone may have them.",
+            "Replace every secret that was ever in it; deleting the file does not delete commits.",
         )
 
 

@@ -40,6 +40,18 @@ def clock_findings(clock: ClockFacts, settings: Settings | None) -> Iterator[Fin
     )
 
 
+def key_log_findings(file: str) -> Iterator[Finding]:
+    """Find the file that makes recorded TLS connections readable."""
+    if file:
+        yield Finding(
+            "tls-keys-logged",
+            "SSLKEYLOGFILE",
+            f"Python appends the keys of every TLS connection to {file}: a reader of it can open "
+            "recorded tokens and secrets.",
+            "Unset the variable SSLKEYLOGFILE, delete the file, and replace the client secret.",
+        )
+
+
 def name_findings(name: NameFacts) -> Iterator[Finding]:
     """Find a public host that Zoom and browsers cannot reach."""
     if name.failure or not name.addresses:

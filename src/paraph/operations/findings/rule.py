@@ -103,6 +103,9 @@ RULES: dict[str, Rule] = {
         "high", "A public service with a simulated Zoom", "RFC 9700 section 4.4"
     ),
     "zoom-is-foreign": Rule("critical", "A server that is not Zoom's", "RFC 9700 section 4.4"),
+    "proxy-allows-everything": Rule(
+        "medium", "The proxy of Zoom's API allows every write", "RFC 9700 section 2.3"
+    ),
     "public-host-is-address": Rule("medium", "An address instead of a name", _ZOOM_WEBHOOKS),
     "freshness-below-retries": Rule(
         "medium", "Zoom's own retries are refused as stale", f"{_ZOOM_WEBHOOKS} (retries)"
@@ -116,6 +119,9 @@ RULES: dict[str, Rule] = {
     "file-open-to-others": Rule("critical", "Others can read or change a file", "CWE-732"),
     "folder-open-to-others": Rule("high", "Others can replace a file", "CWE-732"),
     "file-of-another": Rule("high", "A file belongs to another user", "CWE-708"),
+    "file-not-usable": Rule(
+        "high", "A file or folder of the settings cannot be used", "paraph: settings"
+    ),
     "file-missing": Rule("high", "A file of the settings is missing", "paraph: settings"),
     "secret-in-repository": Rule(
         "critical", "A secret file that git does not ignore", f"CWE-540; {_ZOOM_SECURITY}"
@@ -140,6 +146,7 @@ RULES: dict[str, Rule] = {
     "tls-not-trusted": Rule(
         "critical", "No trusted TLS connection to the public URL", f"{_ZOOM_DESIGN} (question 1)"
     ),
+    "tls-keys-logged": Rule("critical", "Keys of TLS connections are written to a file", "CWE-532"),
     "tls-expires": Rule("high", "The certificate ends soon", "RFC 5280 section 4.1.2.5"),
     "tls-old-version": Rule(
         "high", "TLS below 1.2 is accepted", "RFC 8996; Zoom: TLS 1.2 or later"

@@ -18,6 +18,17 @@ from paraph.settings.validation import is_address, is_local_host, is_loopback
 _LAST_RETRY_SECONDS = 85 * 60
 _LONG_RETENTION_SECONDS = 90 * 86400
 
+# No company's proxies have as many public addresses: a prefix of this length or shorter.
+_WIDEST_PUBLIC = {4: 8, 6: 19}
+# The credentials of the simulated Zoom, and rows of an alphabet or a keyboard.
+_GUESSABLE = re.compile(r"simulated-zoom|abcdefgh|qwertyu|letmein", re.IGNORECASE)
+# The fewest different characters of a secret; a random one of 12 never has as few.
+_VARIETY = 5
+_API_HOST = re.compile(r"(?:[a-z]+[0-9]+)?api(?:-[a-z]+)?\.")
+_OTHER_HOSTS = frozenset({"marketplace.zoom.us", "developers.zoom.us", "www.zoom.us"})
+_EVERY_PATH = frozenset({"/v2/**", "**"})
+_PRIVATE_NAMES = (".localhost", ".local", ".internal", ".home.arpa", ".invalid", ".onion")
+
 # The first pattern that matches a problem's sentence decides its rule and the default remedy.
 _PROBLEMS = (
     (r"can be read or changed by others|can be read by others", "file-open-to-others", ""),
@@ -143,8 +154,34 @@ def _zoom_findings(settings: Settings) -> Iterator[Finding]:
             "People are sent to a Zoom on this machine, which anybody here can be.",
             "Remove authorization_server and api_servers, so that the real Zoom is used.",
         )
+    elif not is_loopback(host):
+        yield from _guessable_findings(settings)
     yield from _foreign_findings(settings)
     yield from _key_findings(settings)
+    for scope in sorted(one for one in settings.required_scopes if one != one.lower()):
+        yield Finding(
+            "scope-never-granted",
+            "required_scopes",
+            f"Zoom never grants {scope}: names of scopes are compared byte for byte.",
+            f"Write {scope.lower()}.",
+        )
+
+
+def _guessable_findings(settings: Settings) -> Iterator[Finding]:
+    """Find secrets that an attacker tries first, although a service starts with them."""
+    secrets = [("client_secret", settings.client_secret)]
+    for name in ("webhook_secrets", "forward_secrets"):
+        listed = enumerate(getattr(settings, name))
+        secrets += [(f"{name}[{place}]", secret) for place, secret in listed]
+    for place, secret in secrets:
+        value = secret.reveal()
+        if _GUESSABLE.match(value) or len(set(value.removeprefix("whsec_"))) < _VARIETY:
+            yield Finding(
+                "secret-weak",
+                place,
+                "The value is a published one, or is made of a pattern.",
+                "Paste the secret from Zoom's form; make a secret of your own with a generator.",
+            )
 
 
 def _foreign_findings(settings: Settings) -> Iterator[Finding]:
@@ -153,6 +190,15 @@ def _foreign_findings(settings: Settings) -> Iterator[Finding]:
     servers += [(f"api_servers[{place}]", one) for place, one in enumerate(settings.api_servers)]
     for place, url in servers:
         host = urlsplit(url).hostname or ""
+        is_api_host = _API_HOST.match(host) is not None
+        if (cloud_of(url) and is_api_host != place.startswith("api")) or host in _OTHER_HOSTS:
+            role = "API" if place.startswith("api") else "authorization server"
+            yield Finding(
+                "url-invalid",
+                place,
+                f"{host} is a host of Zoom's, and not the one of its {role}.",
+                f"Remove {place.partition('[')[0]}, so that Zoom's own hosts are used.",
+            )
         if not cloud_of(url) and not is_loopback(host):
             yield Finding(
                 "zoom-is-foreign",
@@ -186,12 +232,34 @@ def _side_findings(settings: Settings) -> Iterator[Finding]:
             "The host of public_url is an IP address, and Zoom sends events to names only.",
             "Give the service a name, and a certificate for it.",
         )
+    if _is_public(settings) and _is_name_of_a_network(public):
+        yield Finding(
+            "name-not-public",
+            public,
+            f"{public} is a name of a machine or of a private network, which Zoom cannot reach.",
+            "Let public_url name a host that has a public address.",
+        )
+    if cloud_of(settings.public_url):
+        yield Finding(
+            "settings-contradict",
+            "public_url",
+            "This is a host of Zoom's, and not the one of the service.",
+            "Write the URL that browsers and Zoom reach this service by.",
+        )
+    yield from _proxy_findings(settings)
     if _is_public(settings) and not settings.trusted_proxies:
         yield Finding(
             "proxies-not-named",
             "trusted_proxies",
             "The proxy in front of the service is not named, so all clients share one rate limit.",
             "Name the proxy's network, such as 127.0.0.1 for a proxy on this machine.",
+        )
+    if settings.operator_url and urlsplit(settings.operator_url).hostname == public:
+        yield Finding(
+            "private-side-exposed",
+            "operator_url",
+            "The operator pages stand on the host of public_url, which everybody reaches.",
+            "Give them a host of their own that only operators reach.",
         )
     host = settings.private_bind[0]
     if not is_loopback(host):
@@ -210,6 +278,28 @@ def _side_findings(settings: Settings) -> Iterator[Finding]:
                 "database_url",
                 "The connection is encrypted, and any server may be at its other end.",
                 "Write sslmode=verify-full and sslrootcert=FILE.",
+            )
+
+
+def _proxy_findings(settings: Settings) -> Iterator[Finding]:
+    for place, network in enumerate(settings.trusted_proxies):
+        if network.is_global and network.prefixlen <= _WIDEST_PUBLIC[network.version]:
+            yield Finding(
+                "proxies-trust-everybody",
+                f"trusted_proxies[{place}]",
+                f"{network} has {network.num_addresses:,} public addresses, and each may claim to "
+                "be any client.",
+                "Name the networks of your own proxies.",
+            )
+    for rule in settings.proxy_allow:
+        methods, _, path = rule.partition(" ")
+        if path in _EVERY_PATH and set(methods.split(",")) - {"GET"}:
+            yield Finding(
+                "proxy-allows-everything",
+                "proxy_allow",
+                f"The rule {rule} lets each key with the scope proxy change everything that the "
+                "tokens can change.",
+                "Name the paths that your product writes to, and keep ** for GET.",
             )
 
 
@@ -246,6 +336,11 @@ def _data_findings(settings: Settings, now: int) -> Iterator[Finding]:
             "A backup that is restored would bring back people who removed the app since.",
             "Set receipts_folder to a folder outside the database, and back it up.",
         )
+
+
+def _is_name_of_a_network(host: str) -> bool:
+    """Return true for names of RFC 6761, RFC 6762 and ICANN that no public DNS has."""
+    return not is_address(host) and ("." not in host or host.endswith(_PRIVATE_NAMES))
 
 
 def _is_public(settings: Settings) -> bool:

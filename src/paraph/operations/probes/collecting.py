@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from paraph.operations.probes.database_probe import clock_facts, database_facts
-from paraph.operations.probes.facts import Facts, ManifestFacts, NotChecked
+from paraph.operations.probes.facts import LIVE_PART, Facts, ManifestFacts, NotChecked
 from paraph.operations.probes.file_probe import file_facts
 from paraph.operations.probes.live_probe import Paste, live_answers
 from paraph.operations.probes.manifest_probe import manifest_at_zoom_facts, manifest_file_facts
@@ -48,11 +48,13 @@ class Sources:
         clock: returns epoch seconds.
         monotonic: seconds, for durations.
         token: returns a new random text of 43 or more characters.
+        environment: the variables of this process.
     """
 
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     token: Callable[[], str]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 async def collect(
@@ -73,6 +75,7 @@ async def collect(
         settings_problems=inspected.problems,
         settings=settings,
         files=await asyncio.to_thread(file_facts, path, inspected),
+        tls_key_log=sources.environment.get("SSLKEYLOGFILE", ""),
     )
     if settings is not None:
         database = await database_facts(settings.database_url, clock=sources.clock)
@@ -125,13 +128,13 @@ async def _with_app(facts: Facts, wanted: Wanted, sources: Sources) -> Facts:
         )
     if not wanted.live:
         reason = "give --live, with development credentials"
-        return _without(facts, NotChecked("undocumented behaviour of Zoom", reason))
+        return _without(facts, NotChecked(LIVE_PART, reason))
     if settings is None:
         reason = "the settings have problems"
-        return _without(facts, NotChecked("undocumented behaviour of Zoom", reason, asked_for=True))
+        return _without(facts, NotChecked(LIVE_PART, reason, asked_for=True))
     live = await live_answers(settings, token=sources.token, paste=wanted.paste)
     unknown = [
-        NotChecked(f"undocumented behaviour of Zoom: {one.question}", one.error, asked_for=True)
+        NotChecked(f"{LIVE_PART}: {one.question}", one.error, asked_for=True)
         for one in live
         if one.refused is None
     ]

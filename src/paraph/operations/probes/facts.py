@@ -15,7 +15,8 @@ class FileFacts:
 
     Attributes:
         path: as it is written in the settings.
-        role: what it holds: "settings", "database", "keys", "key service token" or "receipts".
+        role: what it holds: "settings", "settings copy", "database", "keys", "key service token" or
+            "receipts".
         exists: false if it is not there; the other attributes are then defaults.
         mode: the permission bits.
         owned_by_another: true if neither this user nor root owns it.
@@ -23,6 +24,8 @@ class FileFacts:
         folder_mode: the permission bits of its folder, with the sticky bit.
         in_repository: true if it lies in a working tree of git.
         ignored: true if git ignores it; None if git was not asked.
+        committed: true if a commit of the repository has a file of this name.
+        obstacle: why this user cannot use it, such as "Permission denied"; "" if nothing is known.
     """
 
     path: str
@@ -34,6 +37,8 @@ class FileFacts:
     folder_mode: int = 0o700
     in_repository: bool = False
     ignored: bool | None = None
+    committed: bool = False
+    obstacle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +191,17 @@ class NotChecked:
     asked_for: bool = False
 
 
+# The name of the part that `--live` asks about, among the parts that were not checked.
+LIVE_PART = "undocumented behaviour of Zoom"
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that was read. None means that a part was not probed."""
+    """Everything that was read. None means that a part was not probed.
+
+    Attributes:
+        tls_key_log: the file that Python writes the keys of TLS connections to; "" without one.
+    """
 
     now: int
     settings_file: str = "paraph.toml"
@@ -203,3 +216,4 @@ class Facts:
     manifest: ManifestFacts | None = None
     live: tuple[LiveAnswer, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
+    tls_key_log: str = ""

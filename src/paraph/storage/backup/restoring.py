@@ -21,6 +21,7 @@ from paraph.storage.backup.backup_file import BackupReader
 from paraph.storage.backup.trust import BACKUP, Trust, demand_trusted
 from paraph.storage.connection import Connection, Engine, Intake, finish, storage_errors
 from paraph.storage.database import Database, engine_for
+from paraph.storage.event_tables import BY_DIGEST, TablesInUse, find_event_tables
 from paraph.storage.hot_reads.access_lookup import AccessLookup
 from paraph.storage.hot_reads.commit_listener import CommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup
@@ -82,6 +83,9 @@ async def restoring(
             await _load(connection, backup, advance)
             with storage_errors():
                 await finish(connection.run_sync(schema.expand))
+                # No replica of an older version can run on it: `_make_room` has looked.
+                await finish(connection.run_sync(schema.contract))
+                tables = await finish(connection.run_sync(find_event_tables))
                 database_id = await finish(
                     connection.run_sync(schema.identify, randomness=randomness, now=0)
                 )
@@ -96,7 +100,8 @@ async def restoring(
             backup.demand_whole(
                 ring.authentication_key(BACKUP, key_id) if key_id else keys["backup"]
             )
-            yield Database(_Within(engine, connection), Sealing(ring, database_id), keys, epoch)
+            within = _Within(engine, connection)
+            yield Database(within, Sealing(ring, database_id), keys, epoch, tables)
     finally:
         await finish(engine.dispose())
 
@@ -150,7 +155,7 @@ def refuse_under_replicas(
 async def _load(
     connection: AsyncConnection, backup: BackupReader, advance: Callable[[int], None]
 ) -> None:
-    tables = TableStore(Connection(connection))
+    tables = TableStore(Connection(connection), BY_DIGEST)
     for batch in backup.batches(_BATCH):
         await tables.add(batch.table, batch.columns, batch.rows)
         advance(len(batch.rows))
@@ -179,21 +184,21 @@ class _Within:
         """There is no other writer to wait for."""
         return nullcontext()
 
-    def intake(self, sealing: Sealing) -> Intake:
+    def intake(self, sealing: Sealing, tables: TablesInUse) -> Intake:
         """Never used: no event arrives at a database that is being restored."""
-        return self._engine.intake(sealing)
+        return self._engine.intake(sealing, tables)
 
     def access_lookup(self) -> AccessLookup:
         """Never used: no token is vended while the database is being restored."""
         return self._engine.access_lookup()
 
-    def recipient_lookup(self) -> RecipientLookup:
+    def recipient_lookup(self, tables: TablesInUse) -> RecipientLookup:
         """Never used: no event is delivered while the database is being restored."""
-        return self._engine.recipient_lookup()
+        return self._engine.recipient_lookup(tables)
 
-    def due_times_lookup(self) -> DueTimesLookup:
+    def due_times_lookup(self, tables: TablesInUse) -> DueTimesLookup:
         """Never used: no background work runs while the database is being restored."""
-        return self._engine.due_times_lookup()
+        return self._engine.due_times_lookup(tables)
 
     def commit_listener(self) -> CommitListener:
         """Never used: no background work runs while the database is being restored."""

@@ -16,14 +16,30 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from paraph.model.event import KeptEvent, Outcome
+from paraph.sealing.data_key import SealedDataKey
 from paraph.sealing.row import Sealing
+from paraph.storage.event_tables import EventTables, arrival_position
+from paraph.storage.hot_reads.data_key_lookup import Keys
 from paraph.storage.stores.events.event_columns import BODY, column_of
+from paraph.storage.stores.events.event_keys import sealed_for_column
 from paraph.zoom.concerned_users import DropReason, Fate, Standing, fate_of, refusal_of
 
 COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
     " trace, status, handed_on_at, signed_at, concerned"
 )
+# More columns of the table that is keyed by time.
+BY_TIME_COLUMNS = "position, event_ts, sealed_for"
+
+
+def columns_of(tables: EventTables) -> str:
+    """Return the columns of a row, in the order of `rows_of`."""
+    return f"{COLUMNS}, {BY_TIME_COLUMNS}" if tables.are_by_time else COLUMNS
+
+
+def duplicate_key_of(tables: EventTables) -> str:
+    """Return the unique columns by which a repeated delivery is recognised."""
+    return "event_ts, event_id" if tables.are_by_time else "event_id"
 
 
 class GrantTime(NamedTuple):
@@ -42,14 +58,52 @@ class Decided:
     dropped: Mapping[int, Outcome]
 
 
-def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ...]]:
-    """Build a sealed row of `COLUMNS` for each event. Of two with one id the later one stays."""
-    rows = {
-        event.event_id: (
+class Assumed(NamedTuple):
+    """An owner, and the id of the data key that seals for them; None: there is no key."""
+
+    account_id: str
+    user_id: str
+    key_id: str | None
+
+
+def assumed_keys(owners: Sequence[tuple[str, str]], keys: Keys) -> list[Assumed]:
+    """Return what the insert of a batch has to check."""
+    found = ((owner, keys.get(owner)) for owner in owners)
+    return [Assumed(*owner, None if key is None else key.key_id) for owner, key in found]
+
+
+def owners_in(events: Sequence[KeptEvent], tables: EventTables) -> list[tuple[str, str]]:
+    """Return the owners of the events of a batch, each once; none where no data key seals."""
+    # Replicas of version 0.1 read the other table, and open no such body.
+    return sorted({one for event in events for one in event.owners}) if tables.are_by_time else []
+
+
+def rows_of(
+    events: Sequence[KeptEvent],
+    sealing: Sealing,
+    tables: EventTables,
+    keys: Keys,
+    attempt: int = 0,
+) -> list[tuple[Any, ...]]:
+    """Build a sealed row for each event. Of two with one id the later one stays.
+
+    The columns are those of `columns_of`.
+
+    Args:
+        events: the batch.
+        sealing: seals the bodies.
+        tables: the tables of events.
+        keys: the data keys of the owners of the batch (`owners_in`).
+        attempt: another one chooses other positions.
+    """
+    rows = {}
+    for event in events:
+        sealed_for = [keys.get(owner) for owner in event.owners] if keys else []
+        rows[event.event_id] = (
             event.event_id,
             event.name,
             event.received_at,
-            sealing.seal_body(BODY, event.event_id, event.body or b"", at=event.received_at),
+            _seal_body(event, sealing, [key for key in sealed_for if key is not None]),
             event.account_id,
             event.user_id,
             event.urgent,
@@ -60,10 +114,25 @@ def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ..
             event.handed_on_at,
             event.signed_at,
             column_of(event.concerned),
+            *(
+                (
+                    arrival_position(event.arrival, event.event_id, attempt),
+                    event.event_ts or 0,
+                    sealed_for_column(None if key is None else key.key_id for key in sealed_for),
+                )
+                if tables.are_by_time
+                else ()
+            ),
         )
-        for event in events
-    }
     return list(rows.values())
+
+
+def _seal_body(event: KeptEvent, sealing: Sealing, keys: Sequence[SealedDataKey]) -> bytes:
+    body, at = event.body or b"", event.received_at
+    if not keys:
+        # No removal that could destroy a key concerns it: see `EventPurge`.
+        return sealing.seal_body(BODY, event.event_id, body, at=at)
+    return sealing.bodies.seal(BODY, event.event_id, body, at=at, keys=keys)
 
 
 def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:
@@ -125,7 +194,9 @@ def _decide_removed(
         return event, Outcome(reason.value)
     if fate is None:
         return event, None
-    return replace(event, concerned=fate.user_ids, user_id=(*fate.user_ids, "")[0]), None
+    still = tuple(one for one in event.owners if not one[1] or one[1] in fate.user_ids)
+    user_id = (*fate.user_ids, "")[0]
+    return replace(event, concerned=fate.user_ids, user_id=user_id, owners=still), None
 
 
 def _refusal_by_account(

@@ -28,6 +28,7 @@ from paraph.storage.connection import Intake, begun, finish, storage_errors
 from paraph.storage.engines.postgresql_connection import LOCK_SECONDS, Connector, read_only
 from paraph.storage.engines.postgresql_intake import PostgresqlIntake
 from paraph.storage.engines.postgresql_listener import ANNOUNCE, PostgresqlCommitListener
+from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup, PostgresqlAccessLookup
 from paraph.storage.hot_reads.commit_listener import CommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup, PostgresqlDueTimesLookup
@@ -103,21 +104,21 @@ class PostgresqlEngine:
         async with self._intake_lock:
             yield
 
-    def intake(self, sealing: Sealing) -> Intake:
+    def intake(self, sealing: Sealing, tables: TablesInUse) -> Intake:
         """Return the inbox's insert statement, on a connection of its own."""
-        return PostgresqlIntake(self._connect, _locks_written_out, sealing)
+        return PostgresqlIntake(self._connect, _locks_written_out, sealing, tables)
 
     def access_lookup(self) -> AccessLookup:
         """Return the access lookup: in batches, on a connection of its own."""
         return PostgresqlAccessLookup(self._connect)
 
-    def recipient_lookup(self) -> RecipientLookup:
+    def recipient_lookup(self, tables: TablesInUse) -> RecipientLookup:
         """Return the recipient lookup: in batches, on another connection, to delay no vend."""
-        return PostgresqlRecipientLookup(self._connect)
+        return PostgresqlRecipientLookup(self._connect, tables)
 
-    def due_times_lookup(self) -> DueTimesLookup:
+    def due_times_lookup(self, tables: TablesInUse) -> DueTimesLookup:
         """Return the lookup of due times, on the connection of the listener."""
-        return PostgresqlDueTimesLookup(self._listener.fetch)
+        return PostgresqlDueTimesLookup(self._listener.fetch, tables)
 
     def commit_listener(self) -> CommitListener:
         """Return the listener, on a connection of its own."""

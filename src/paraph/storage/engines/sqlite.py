@@ -23,9 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from paraph.errors import ConfigurationError, StorageError
 from paraph.sealing.row import Sealing
+from paraph.settings.sqlite_url import parse_sqlite_url
 from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.engines.sqlite_driver import DriverConnection
 from paraph.storage.engines.sqlite_intake import SqliteIntake
+from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
 from paraph.storage.hot_reads.commit_listener import CommitListener, NoCommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup, SqliteDueTimesLookup
@@ -79,21 +81,21 @@ class SqliteEngine:
         async with self._writing:
             yield
 
-    def intake(self, sealing: Sealing) -> Intake:
+    def intake(self, sealing: Sealing, tables: TablesInUse) -> Intake:
         """Return the inbox's insert statement, on a bare connection in a thread of its own."""
-        return SqliteIntake(self._path, connect_driver, sealing)
+        return SqliteIntake(self._path, connect_driver, sealing, tables)
 
     def access_lookup(self) -> AccessLookup:
         """Return the access lookup, on a bare connection in the event loop's thread."""
         return SqliteAccessLookup(lambda: _connect_reader(self._path))
 
-    def recipient_lookup(self) -> RecipientLookup:
+    def recipient_lookup(self, tables: TablesInUse) -> RecipientLookup:
         """Return the recipient lookup, on another such connection."""
-        return SqliteRecipientLookup(lambda: _connect_reader(self._path))
+        return SqliteRecipientLookup(lambda: _connect_reader(self._path), tables)
 
-    def due_times_lookup(self) -> DueTimesLookup:
+    def due_times_lookup(self, tables: TablesInUse) -> DueTimesLookup:
         """Return the lookup of due times, on another such connection."""
-        return SqliteDueTimesLookup(lambda: _connect_reader(self._path))
+        return SqliteDueTimesLookup(lambda: _connect_reader(self._path), tables)
 
     def commit_listener(self) -> CommitListener:
         """Return none: see `NoCommitListener`."""
@@ -125,16 +127,10 @@ def file_of(database_url: str) -> str:
     Raises:
         ConfigurationError: the URL names no file. It may hold a password, so it is not repeated.
     """
-    scheme, _, path = database_url.partition(":///")
-    if scheme != "sqlite" or not path:
-        problem = "database_url must be sqlite:/// and the path of a file, or postgresql://"
-    elif path == ":memory:" or path.startswith("file:") or "?" in path or "\0" in path:
-        # In memory every connection would have a database of its own, and options could override
-        # the engine's settings.
-        problem = "database_url must name a file on disk, without options"
-    else:
-        return path
-    raise ConfigurationError([problem])
+    try:
+        return parse_sqlite_url(database_url)
+    except ConfigurationError as error:
+        raise ConfigurationError([f"database_url {one}" for one in error.problems]) from None
 
 
 _NAME_A_FILE = "Let database_url name a file in a folder that the service can write to."

@@ -12,9 +12,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
+from sqlalchemy import Table
+
+from paraph.storage.event_tables import POSITIONS, EventTables, TablesInUse
 from paraph.storage.outage import failed
+from paraph.storage.tables import kept_events
 
 
 class DueTimes(NamedTuple):
@@ -25,6 +30,7 @@ class DueTimes(NamedTuple):
             while forwarding is paused.
         revocation, ownerless: the next attempt with a queued token.
         forwarded_at, dead_since, received_at: of the events whose deletion is due first.
+        unmoved: not None if events of a former table have to be moved.
         request, state, answer: the expiry of a link request, a used state, an idempotent response.
         export: not None if a line waits to be written to the receipt book.
         audit_head: the number of the newest audit entry.
@@ -39,6 +45,7 @@ class DueTimes(NamedTuple):
     forwarded_at: int | None
     dead_since: int | None
     received_at: int | None
+    unmoved: int | None
     request: int | None
     state: int | None
     answer: int | None
@@ -48,36 +55,65 @@ class DueTimes(NamedTuple):
     seen_at: int | None
 
 
-_OTHER_EVENT = (
-    "SELECT min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false"
-)
 # An index answers each in one step, except for tables that hold a few rows at a time. The constants
 # are written out: a partial index is not used with a parameter.
-_COLUMNS = ", ".join(
-    f"(SELECT {one})"
-    for one in (
-        "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = true",
-        # A paused event is not due: no replica is woken every second.
-        (
-            "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false"
-            " AND NOT EXISTS (SELECT 1 FROM forwarding_pause)"
-        ),
-        "min(next_attempt_at) FROM revocations",
-        "min(next_attempt_at) FROM ownerless_tokens",
-        "min(handed_on_at) FROM events WHERE status = 'handed_on' AND body IS NOT NULL",
-        "min(received_at) FROM events WHERE status = 'dead' AND body IS NOT NULL",
-        "min(received_at) FROM events",
-        "min(expires_at) FROM link_requests",
-        "min(expires_at) FROM used_states",
-        "min(expires_at) FROM given_answers",
-        "min(export_id) FROM removal_exports",
-        "max(sequence) FROM audit_entries",
-        "key_id FROM key_turns ORDER BY turn DESC LIMIT 1",
-        "seen_at FROM replicas WHERE replica_id = {replica_id}",
-    )
+_REST = (
+    "min(next_attempt_at) FROM revocations",
+    "min(next_attempt_at) FROM ownerless_tokens",
 )
-_SQLITE = f"SELECT {_COLUMNS.format(replica_id='?')}"
-_POSTGRESQL = f"SELECT {_COLUMNS.format(replica_id='$1')}"
+_ENDS = (
+    "min(expires_at) FROM link_requests",
+    "min(expires_at) FROM used_states",
+    "min(expires_at) FROM given_answers",
+    "min(export_id) FROM removal_exports",
+    "max(sequence) FROM audit_entries",
+    "key_id FROM key_turns ORDER BY turn DESC LIMIT 1",
+    "seen_at FROM replicas WHERE replica_id = {replica_id}",
+)
+_RETAINED = "min(handed_on_at) AS at FROM {table} WHERE status = 'handed_on' AND body IS NOT NULL"
+_UNMOVED = (
+    "min(received_at) AS at FROM {table} WHERE status = 'received'",
+    "min(received_at) AS at FROM {table} WHERE status = 'dead' AND body IS NOT NULL",
+)
+_HELD = " AND NOT EXISTS (SELECT 1 FROM {table} WHERE status = 'received')"
+
+
+@cache
+def _statement(tables: EventTables, replica_id: str) -> str:
+    """Build the statement for these event tables; `replica_id` is the placeholder."""
+    current = tables.current.name
+    waits = f"min(next_attempt_at) FROM {current} WHERE status = 'received' AND urgent ="
+    retained = _earliest(*(_RETAINED.format(table=one.name) for one in tables.all))
+    oldest = _earliest(*(f"{_oldest(one)} AS at FROM {one.name}" for one in tables.all))
+    # An event that may not be claimed yet is not due: no replica is woken every second.
+    held = " AND NOT EXISTS (SELECT 1 FROM forwarding_pause)"
+    unmoved = "NULL"
+    if tables.former is not None:
+        former = tables.former.name
+        held += _HELD.format(table=former)
+        unmoved = _earliest(*(one.format(table=former) for one in _UNMOVED))
+    columns = (
+        f"{waits} true",
+        f"{waits} false{held}",
+        *_REST,
+        retained,
+        f"min(received_at) FROM {current} WHERE status = 'dead' AND body IS NOT NULL",
+        oldest,
+        unmoved,
+        *_ENDS,
+    )
+    return f"SELECT {', '.join(f'(SELECT {one})' for one in columns)}".format(replica_id=replica_id)
+
+
+def _earliest(*selections: str) -> str:
+    """Build the smallest `at` of several selections; an aggregate alone is a branch of a union."""
+    union = " UNION ALL ".join(f"SELECT {one}" for one in selections)
+    return f"min(at) FROM ({union}) AS earliest"
+
+
+def _oldest(table: Table) -> str:
+    return f"min(position) / {POSITIONS}" if table is kept_events else "min(received_at)"
+
 
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp())"
 
@@ -103,8 +139,9 @@ class DueTimesLookup(Protocol):
 class SqliteDueTimesLookup:
     """Reads in the event loop's thread, where a reader of the WAL waits for no other connection."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], tables: TablesInUse) -> None:
         self._connect = connect
+        self._tables = tables
         self._connection: sqlite3.Connection | None = None
 
     def _fetch(self, statement: str, *values: str) -> Any:
@@ -121,7 +158,7 @@ class SqliteDueTimesLookup:
 
     async def read(self, replica_id: str) -> DueTimes:
         """See `DueTimesLookup`."""
-        return DueTimes._make(self._fetch(_SQLITE, replica_id))
+        return DueTimes._make(self._fetch(_statement(self._tables.now, "?"), replica_id))
 
     async def clock(self) -> None:
         """See `DueTimesLookup`."""
@@ -138,10 +175,12 @@ class PostgresqlDueTimesLookup:
 
     Args:
         fetch: runs one read-only statement.
+        tables: the tables of events.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, tables: TablesInUse) -> None:
         self._fetch = fetch
+        self._tables = tables
 
     async def version(self) -> object:
         """See `DueTimesLookup`."""
@@ -149,7 +188,8 @@ class PostgresqlDueTimesLookup:
 
     async def read(self, replica_id: str) -> DueTimes:
         """See `DueTimesLookup`."""
-        return DueTimes._make((await self._fetch(_POSTGRESQL, replica_id))[0])
+        statement = _statement(self._tables.now, "$1")
+        return DueTimes._make((await self._fetch(statement, replica_id))[0])
 
     async def clock(self) -> float:
         """See `DueTimesLookup`."""

@@ -15,6 +15,7 @@ from paraph.model.link import LINK_TRANSITIONS, LinkEvent
 from paraph.model.phase import Phase
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
+from paraph.storage.stores.data_key import destroy_data_keys
 from paraph.storage.stores.sealed_columns import open_rows
 from paraph.storage.tables import grants, links, refresh_attempts
 
@@ -110,14 +111,22 @@ class GrantStore:
         done = await self._connection.execute(statement.values(phase=phase.value, reason=reason))
         return done.rowcount == 1
 
-    async def delete(self, grant_id: str) -> bool:
-        """Delete the row, its tokens and all its links. Return False if there was no row."""
+    async def delete(self, grant_id: str) -> int | None:
+        """Delete the row, its tokens, its links, and each data key without another grant.
+
+        Return the number of destroyed data keys; None if there was no row.
+        """
+        owner = select(grants.c.client_id, grants.c.account_id, grants.c.user_id)
+        row = (await self._connection.execute(owner.where(grants.c.grant_id == grant_id))).first()
         ending = [phase.value for phase in LINK_TRANSITIONS.before(LinkEvent.GRANT_ENDED)]
         await self._connection.execute(
             delete(links).where(links.c.grant_id == grant_id, links.c.phase.in_(ending))
         )
-        done = await self._connection.execute(delete(grants).where(grants.c.grant_id == grant_id))
-        return done.rowcount == 1
+        await self._connection.execute(delete(grants).where(grants.c.grant_id == grant_id))
+        if row is None:
+            return None
+        identity = ZoomIdentity(row.client_id, row.account_id, row.user_id)
+        return await destroy_data_keys(self._connection, identity)
 
     async def idle_since(self, received_before: int, *, now: int, limit: int) -> Sequence[Grant]:
         """Return active grants without new tokens since then, whose refresh is due."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from paraph.model.installation import Installation
+from paraph.model.installation import Installation, InstallationCount
 from paraph.model.phase import Phase
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
@@ -70,6 +70,18 @@ class InstallationStore:
                 links.c.phase == Phase.ACTIVE.value,
             )
         return found
+
+    async def count(self) -> Sequence[InstallationCount]:
+        """Count the installations with an active link, by app and by the phase of their grant."""
+        counted = (
+            select(links.c.client_id, grants.c.phase, func.count())
+            .select_from(_PAIR)
+            .where(links.c.phase == Phase.ACTIVE.value)
+            .group_by(links.c.client_id, grants.c.phase)
+            .order_by(links.c.client_id, grants.c.phase)
+        )
+        rows: Any = await self._connection.execute(counted)
+        return [InstallationCount(app, Phase(phase), number) for app, phase, number in rows]
 
     async def _installations(self, *where: Any, limit: int | None = None) -> list[Installation]:
         chosen: Select[Any] = (

@@ -13,8 +13,9 @@ from sqlalchemy import case, func, select, update
 
 from paraph.model.event import NoticeCount
 from paraph.storage.connection import Connection
+from paraph.storage.event_tables import EventTables
 from paraph.storage.stores.events.event_order import NO_SUBJECT, RECEIVED
-from paraph.storage.tables import database_identity, events, notice_counters
+from paraph.storage.tables import database_identity, notice_counters
 
 # A restored database does not know which notices followed its backup. So each epoch counts from
 # a number of its own, which no earlier epoch reached.
@@ -24,8 +25,9 @@ EPOCH_STEP = 1_000_000
 class NoticeStore:
     """Counters of notices: one for each (client, account, user), under its keyed hash."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, tables: EventTables) -> None:
         self._connection = connection
+        self._tables = tables.all
 
     async def last(self, identity_hash: bytes) -> NoticeCount | None:
         """Return the counter after the last notice; None before the first one."""
@@ -91,28 +93,31 @@ class NoticeStore:
         )
 
     async def _last_of_subject(self, subject_key: str) -> int:
-        waiting: Any = select(func.coalesce(func.max(events.c.arrival), 0)).where(
-            events.c.status == RECEIVED,
-            events.c.subject_key != NO_SUBJECT,
-            events.c.subject_key == subject_key,
-        )
-        found: int = (await self._connection.execute(waiting)).scalar_one()
-        return found
+        found = []
+        for events in self._tables:
+            waiting: Any = select(func.coalesce(func.max(events.c.arrival), 0)).where(
+                events.c.status == RECEIVED,
+                events.c.subject_key != NO_SUBJECT,
+                events.c.subject_key == subject_key,
+            )
+            found.append(int((await self._connection.execute(waiting)).scalar_one()))
+        return max(found)
 
     async def hasten(self, *, account_id: str, user_id: str, name: str, at: int) -> None:
         """Make waiting notices of one name and user due at `at`, unless they are due earlier."""
-        await self._connection.execute(
-            update(events)
-            .where(
-                events.c.status == RECEIVED,
-                events.c.subject_key != NO_SUBJECT,
-                events.c.account_id == account_id,
-                events.c.user_id == user_id,
-                events.c.name == name,
-                events.c.next_attempt_at > at,
+        for events in self._tables:
+            await self._connection.execute(
+                update(events)
+                .where(
+                    events.c.status == RECEIVED,
+                    events.c.subject_key != NO_SUBJECT,
+                    events.c.account_id == account_id,
+                    events.c.user_id == user_id,
+                    events.c.name == name,
+                    events.c.next_attempt_at > at,
+                )
+                .values(next_attempt_at=at)
             )
-            .values(next_attempt_at=at)
-        )
 
 
 def _larger(one: Any, other: Any) -> Any:

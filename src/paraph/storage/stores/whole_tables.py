@@ -23,8 +23,11 @@ from sqlalchemy import Text as AnyText
 from paraph.model.grant import GRANT_TRANSITIONS, GrantEvent, ZoomIdentity
 from paraph.model.phase import Phase
 from paraph.storage.connection import Connection
+from paraph.storage.event_tables import EVENT_TABLES, EventTables
 from paraph.storage.tables import (
     database_identity,
+    events,
+    former_events,
     given_answers,
     grants,
     link_requests,
@@ -39,8 +42,10 @@ _NOT_KEPT = {"replicas", "refresh_attempts"}
 class TableStore:
     """Whole tables, for backups, and for the new epoch after a restore."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, tables: EventTables) -> None:
         self._connection = connection
+        absent = {str(one.name) for one in EVENT_TABLES} - {one.name for one in tables.all}
+        self._left_out = _NOT_KEPT | absent
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:
         """Return the columns and kinds of every table of a backup, referenced tables first."""
@@ -48,7 +53,7 @@ class TableStore:
             # As str: SQLAlchemy's names are a class of their own.
             str(one.name): {str(each.name): _kind(each.type) for each in one.columns}
             for one in metadata.sorted_tables
-            if one.name not in _NOT_KEPT
+            if one.name not in self._left_out
         }
 
     async def revision(self) -> str:
@@ -84,7 +89,9 @@ class TableStore:
 
     async def add(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows of a backup, whose schema may be older than this code's."""
-        target = table(name, *(column(each) for each in columns))
+        # It has its later name after the step c0001 alone, which follows the last row.
+        loaded = events.name if name == former_events.name else name
+        target = table(loaded, *(column(each) for each in columns))
         values = [dict(zip(columns, row, strict=True)) for row in rows]
         await self._connection.execute(insert(target), values)
 

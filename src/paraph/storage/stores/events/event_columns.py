@@ -13,6 +13,8 @@ from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import parse_kept_event
 
 BODY = "events.body"
+# In the column `failure`: a removal has destroyed the content.
+PURGED_FAILURE = "purged"
 
 
 def column_of(user_ids: Sequence[str] | None) -> str | None:

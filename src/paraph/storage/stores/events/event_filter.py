@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, Table, func
 
 from paraph.model.event import NOTICE_PREFIX, ZOOM_PREFIX, EventFilter
 from paraph.storage.stores.events.event_columns import column_of
-from paraph.storage.tables import events
 
 
-def conditions_of(chosen: EventFilter) -> list[ColumnElement[bool]]:
-    """Build the conditions of a filter; an empty filter matches every event."""
+def conditions_of(events: Table, chosen: EventFilter) -> list[ColumnElement[bool]]:
+    """Build the conditions of a filter on a table; an empty filter matches every event."""
     where: list[ColumnElement[bool]] = []
     if chosen.name:
-        where += _named(chosen.name)
+        where += _named(events, chosen.name)
     if chosen.user_id:
-        where.append(_names_user(chosen.user_id))
+        where.append(_names_user(events, chosen.user_id))
     if chosen.account_id:
         accounts = [chosen.account_id, ""] if chosen.user_id else [chosen.account_id]
         where.append(events.c.account_id.in_(accounts))
@@ -28,7 +27,7 @@ def conditions_of(chosen: EventFilter) -> list[ColumnElement[bool]]:
     return where
 
 
-def _named(name: str) -> list[ColumnElement[bool]]:
+def _named(events: Table, name: str) -> list[ColumnElement[bool]]:
     """Match a name as operators see it: `zoom.installation.x` is an event of Zoom's."""
     if name.startswith(ZOOM_PREFIX + NOTICE_PREFIX):
         return [events.c.name == name.removeprefix(ZOOM_PREFIX), events.c.notice.is_(False)]
@@ -37,7 +36,7 @@ def _named(name: str) -> list[ColumnElement[bool]]:
     return [events.c.name == name]
 
 
-def _names_user(user_id: str) -> ColumnElement[bool]:
+def _names_user(events: Table, user_id: str) -> ColumnElement[bool]:
     # Rows of an earlier version have no list of users; a notice has only the one.
     is_first = events.c.concerned.is_(None) | events.c.notice | events.c.urgent
     return _contains(events.c.concerned, column_of([user_id]) or "") | (

@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Table, func, select, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.model.event import EventStatus
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
-from paraph.storage.stores.events.event_columns import BODY, column_of, users_of_body
-from paraph.storage.tables import events, grants
+from paraph.storage.event_tables import key_of
+from paraph.storage.stores.events.event_columns import (
+    BODY,
+    PURGED_FAILURE,
+    column_of,
+    users_of_body,
+)
+from paraph.storage.tables import grants, kept_events
 
 PAGE = 200
-_PURGED = {"body": None, "status": EventStatus.FORWARDED.value, "failure": "purged"}
+PURGED = {"body": None, "status": EventStatus.FORWARDED.value, "failure": PURGED_FAILURE}
 
 
 class EventPurge:
@@ -27,16 +33,23 @@ class EventPurge:
 
     This includes queued events and dead letters. They are marked as forwarded, so they are never
     sent. Notices stay, and so do deauthorizations: one of them may have caused the removal.
+
+    Args:
+        connection: in the transaction of the removal.
+        sealing: opens the bodies of an earlier version, which alone name the users.
+        events: one of the tables of events.
     """
 
-    def __init__(self, connection: Connection, sealing: Sealing) -> None:
+    def __init__(self, connection: Connection, sealing: Sealing, events: Table) -> None:
         self._connection = connection
         self._sealing = sealing
+        self._events = events
+        self._key = key_of(events)
 
     async def account(self, account_id: str) -> int:
         """Delete the bodies of all events of an account. Return their number."""
         done = await self._connection.execute(
-            update(events).where(*_with_body([account_id])).values(**_PURGED)
+            update(self._events).where(*self._with_body([account_id])).values(**PURGED)
         )
         return done.rowcount
 
@@ -46,24 +59,25 @@ class EventPurge:
         If an event concerns another user who still has a grant, its body stays. This user is
         taken out of the row, so that their later installation does not receive it.
         """
+        events, key = self._events, self._key
         await self._read_users(account_ids)
         one = f" {user_id} "
         named = [
-            *_with_body(account_ids),
+            *self._with_body(account_ids),
             func.replace(events.c.concerned, one, "") != events.c.concerned,
         ]
         done = await self._connection.execute(
-            update(events).where(*named, events.c.concerned == one).values(**_PURGED)
+            update(events).where(*named, events.c.concerned == one).values(**PURGED)
         )
         shared = (
             await self._connection.execute(
-                select(events.c.event_id, events.c.account_id, events.c.concerned).where(*named)
+                select(key.label("key"), events.c.account_id, events.c.concerned).where(*named)
             )
         ).all()
         others = sorted({other for row in shared for other in row.concerned.split()} - {user_id})
         installed = await self._installed(client_id, others)
         alone = [
-            row.event_id
+            row.key
             for row in shared
             if not any(
                 other != user_id and row.account_id in ("", account_id)
@@ -73,13 +87,12 @@ class EventPurge:
         ]
         return done.rowcount + await self._finish(named, one, alone)
 
-    async def _finish(self, named: list[ColumnElement[bool]], one: str, alone: list[str]) -> int:
+    async def _finish(self, named: list[ColumnElement[bool]], one: str, alone: list[Any]) -> int:
+        events = self._events
         purged = 0
         for start in range(0, len(alone), PAGE):
             done = await self._connection.execute(
-                update(events)
-                .where(events.c.event_id.in_(alone[start : start + PAGE]))
-                .values(**_PURGED)
+                update(events).where(self._key.in_(alone[start : start + PAGE])).values(**PURGED)
             )
             purged += done.rowcount
         without = func.replace(events.c.concerned, one, " ")
@@ -102,11 +115,12 @@ class EventPurge:
 
     async def _read_users(self, account_ids: Sequence[str]) -> None:
         """Fill in the users of rows of an earlier version: their bodies name them."""
+        events = self._events
         while True:
             rows = (
                 await self._connection.execute(
                     select(events)
-                    .where(*_with_body(account_ids), events.c.concerned.is_(None))
+                    .where(*self._with_body(account_ids), events.c.concerned.is_(None))
                     .limit(PAGE)
                 )
             ).all()
@@ -127,11 +141,14 @@ class EventPurge:
             return (row.user_id,) if row.user_id else ()
         return users_of_body(body)
 
-
-def _with_body(account_ids: Sequence[str]) -> list[ColumnElement[bool]]:
-    return [
-        events.c.account_id.in_(account_ids),
-        events.c.notice.is_(False),
-        events.c.urgent.is_(False),
-        events.c.body.is_not(None),
-    ]
+    def _with_body(self, account_ids: Sequence[str]) -> list[ColumnElement[bool]]:
+        events = self._events
+        # A body under data keys is gone with them: the row is not touched.
+        ringed = [events.c.sealed_for.is_(None)] if events is kept_events else []
+        return [
+            *ringed,
+            events.c.account_id.in_(account_ids),
+            events.c.notice.is_(False),
+            events.c.urgent.is_(False),
+            events.c.body.is_not(None),
+        ]
