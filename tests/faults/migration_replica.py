@@ -21,8 +21,9 @@ import asyncpg
 from paraph.errors import StorageError
 from paraph.model.event import Outcome
 from paraph.sealing.row import Sealing
-from paraph.storage import database
-from paraph.storage.database import contract_schema, open_store
+from paraph.storage import contraction
+from paraph.storage.contraction import contract_schema
+from paraph.storage.database import open_store
 from paraph.storage.scope import Scope
 from paraph.storage.stores.events import event_move
 from storage import sample
@@ -199,7 +200,7 @@ async def migrate(url: str) -> None:
         say("moved", ["some"])
         return moved
 
-    vars(database).update(MOVED_AT_ONCE=25, move_some=told)
+    vars(contraction).update(MOVED_AT_ONCE=25, move_some=told)
     say("ready", ["migrate"])
     await contract_schema(url)
     say("migrated", ["all"])

@@ -17,7 +17,8 @@ from paraph.errors import StorageError
 from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.storage import schema
 from paraph.storage.connection import finish
-from paraph.storage.database import Database, contract_schema, engine_for, open_store
+from paraph.storage.contraction import contract_schema
+from paraph.storage.database import Database, engine_for, open_store
 from paraph.storage.inspection import inspect_database
 from storage import sample
 from storage.sample import ACCOUNT, CLIENT, ring

@@ -24,7 +24,8 @@ from paraph.lifecycle.audit import walk_chain
 from paraph.model.phase import Phase
 from paraph.sealing.key_ring import KeyRing, secret_hash
 from paraph.secret import Secret
-from paraph.storage.database import Database, contract_schema, open_store
+from paraph.storage.contraction import contract_schema
+from paraph.storage.database import Database, open_store
 from storage import sample
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from paraph.errors import ConfigurationError
 from paraph.storage import schema
-from paraph.storage.database import contract_schema
+from paraph.storage.contraction import contract_schema
 from paraph.storage.tables import former_events, metadata
 
 pytestmark = pytest.mark.anyio

@@ -22,7 +22,7 @@ def migrate(*, config: Path | None) -> None:
 
     from paraph.logs import set_up_logs
     from paraph.settings.loading import load_settings
-    from paraph.storage.database import contract_schema
+    from paraph.storage.contraction import contract_schema
 
     set_up_logs()
     moved: list[int] = []

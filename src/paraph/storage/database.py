@@ -29,7 +29,6 @@ from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
 from paraph.storage.stores.events.event_columns import BODY
 from paraph.storage.stores.events.event_keys import present
-from paraph.storage.stores.events.event_move import MOVED_AT_ONCE, move_some
 from paraph.storage.stores.grant import ACCESS_TOKEN
 from paraph.storage.transaction import Transaction
 
@@ -381,45 +380,6 @@ async def open_store(
         await finish(engine.dispose())
         raise
     return Database(engine, Sealing(ring, database_id), keys, epoch, event_tables)
-
-
-async def contract_schema(
-    database_url: str, *, moved: Callable[[int], None] = lambda _count: None
-) -> list[str]:
-    """Remove the parts of the schema that no code uses any more; return the steps' names.
-
-    Args:
-        database_url: see `open_store`.
-        moved: hears the number of events after each step of their move.
-
-    Raises:
-        ConfigurationError, StorageError: see `open_store`.
-    """
-    engine = engine_for(database_url)
-    try:
-        async with engine.migrating() as connection:
-            with storage_errors():
-                await finish(connection.run_sync(schema.expand))
-                applied = await finish(connection.run_sync(schema.contract))
-                event_tables = await finish(connection.run_sync(find_event_tables))
-        if event_tables.former is not None:
-            await _move_all(engine, moved)
-        return applied
-    finally:
-        await finish(engine.dispose())
-
-
-async def _move_all(engine: Engine, moved: Callable[[int], None]) -> None:
-    """Move the events of the former table; see `event_move`."""
-    clock = asyncio.get_running_loop()
-    count = 1
-    while count:
-        began = clock.time()
-        async with engine.writing(()) as begun:
-            count = await move_some(Connection(begun), at_most=MOVED_AT_ONCE)
-        moved(count)
-        # Others write meanwhile, for as long.
-        await asyncio.sleep(clock.time() - began)
 
 
 def engine_for(database_url: str) -> Engine:
