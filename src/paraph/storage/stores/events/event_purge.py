@@ -1,7 +1,7 @@
 """Deletes event bodies when a user or an account is removed.
 
-Deletion by user has no index of its own. Removals are rare, and reading the events of one
-account is cheaper than an index entry for every event.
+Bodies under data keys are not among them: the removal destroys their keys. So the index by account
+of `kept_events` holds only rows without data keys. Deletion by user has no index of its own.
 """
 
 from __future__ import annotations
