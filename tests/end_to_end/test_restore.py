@@ -288,4 +288,4 @@ def test_a_rotation_that_was_killed_is_taken_up_again(place: Place) -> None:
         assert 200 == place.vend(key, place.installations(key)[RAVI]).status_code
         rotated = place.run("keys", "rotate", code=1)
         # The copies stand in rows that they were not sealed for: told, and left as they are.
-        assert "4000 of events.body are damaged" in rotated.stderr
+        assert "4000 of kept_events.body are damaged" in rotated.stderr

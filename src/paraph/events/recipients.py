@@ -61,14 +61,17 @@ async def find_recipients(context: Context, event: KeptEvent) -> Recipients | No
         return None
     body = context.store.open_body(event, found.keys)
     owners = {key.owner for key in found.keys.values()}
-    still = tuple(one for one in found.installations if _is_still_for(one, event, owners))
-    return Recipients(still, selected_by, users, body)
+    still = [one for one in found.installations if await _is_still_for(context, one, event, owners)]
+    return Recipients(tuple(still), selected_by, users, body)
 
 
-def _is_still_for(one: Recipient, event: KeptEvent, owners: Collection[tuple[str, str]]) -> bool:
+async def _is_still_for(
+    context: Context, one: Recipient, event: KeptEvent, owners: Collection[tuple[str, str]]
+) -> bool:
     """Return False if the user was removed after the arrival, even if they installed again.
 
     Args:
+        context: the store and the keys.
         one: an active installation of a concerned user, or of the account.
         event: the claimed event.
         owners: of its data keys that exist.
@@ -79,4 +82,15 @@ def _is_still_for(one: Recipient, event: KeptEvent, owners: Collection[tuple[str
         return True
     # A user without a data key at the arrival has installed the app since, and may receive it.
     keyed = zip(event.concerned or (), event.sealed_for, strict=False)
-    return (one.user_id, None) in keyed
+    return (one.user_id, None) in keyed and not await _is_removed_since(context, one, event)
+
+
+async def _is_removed_since(context: Context, one: Recipient, event: KeptEvent) -> bool:
+    """Return True if a removal of the user is as late as the arrival, or later."""
+    identity = context.identity(one.account_id, one.user_id)
+    async with context.store.reading() as tx:
+        for mark in (context.removal_mark(one.user_id), context.tombstone_hash(identity)):
+            removal = await tx.removals.find_tombstone(mark)
+            if removal is not None and removal.reported_at >= event.received_at:
+                return True
+    return False
