@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from paraph.storage import schema
 from paraph.storage.connection import finish
 from paraph.storage.contraction import contract_schema
 from paraph.storage.database import Database, engine_for, open_store
+from paraph.storage.event_tables import arrival_position
 from paraph.storage.inspection import inspect_database
 from storage import sample
 from storage.sample import ACCOUNT, CLIENT, ring
@@ -283,6 +285,17 @@ async def test_the_former_table_is_emptied_and_dropped(older: Older) -> None:
 
     assert [Outcome.KEPT] == await keep(store, delivery("1"))
     assert 3 == len(await claim(store))
+
+
+async def test_two_events_of_one_moment_choose_different_positions(store: Database) -> None:
+    """A stream carries those of several processes in one batch: they may have one arrival."""
+    arrival, first = sample.event().arrival, delivery("1")
+    same = arrival_position(arrival, first.event_id)
+    marks = (str(number) for number in itertools.count(2))
+    mark = next(one for one in marks if same == arrival_position(arrival, f"event-{one}"))
+
+    assert [Outcome.KEPT] * 2 == await keep(store, first, delivery(mark, arrival=first.arrival))
+    assert 2 == len(await claim(store))
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ TAGS = 1024
 POSITIONS = 1_000_000 * TAGS
 # A position that another event has is refused, so the next one is tried.
 POSITIONS_TRIED = 8
+# Bits, of the 64 of an id, from one attempt to the next.
+_SHIFT = 7
 # In the column `failure` of a row that only serves to recognise duplicates.
 MOVED = "moved"
 
@@ -85,9 +87,9 @@ def arrival_position(arrival: int, event_id: str, attempt: int = 0) -> int:
     """Return a position for an event of the inbox, in the order of arrival, in microseconds.
 
     Two processes may choose the same one. The database refuses the second, which makes another
-    `attempt`.
+    `attempt`. It takes other bits of the id: both may be in one batch, and make it together.
     """
-    return arrival * TAGS + (_number(event_id) + attempt) % TAGS
+    return arrival * TAGS + (_number(event_id) >> _SHIFT * attempt) % TAGS
 
 
 def position_within(received_at: int, event_id: str, attempt: int = 0) -> int:
