@@ -13,13 +13,14 @@ import pytest
 
 from events.dispatch_kit import Host, dispatching, one_with, until_status
 from events.inbox_kit import install, keep, kept, meeting
+from paraph.errors import StorageError
 from paraph.events import claims, dispatch
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
-from paraph.model.event import EventStatus, KeptEvent
+from paraph.model.event import EventStatus
 from paraph.storage.database import Database
-from paraph.storage.stores.events.event import EventStore
+from paraph.storage.stores.events.event import Claimed, EventStore
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -50,14 +51,14 @@ async def prefetching(
 async def test_many_events_share_a_claim(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backlog takes far fewer claims than there are events, and each is handed on once."""
     claims = 0
-    claim = EventStore.claim
+    claim = EventStore.claim_some
 
-    async def counted(self: EventStore, **options: Any) -> Sequence[KeptEvent]:
+    async def counted(self: EventStore, **options: Any) -> Claimed:
         nonlocal claims
         claims += not options["urgent"]
         return await claim(self, **options)
 
-    monkeypatch.setattr(EventStore, "claim", counted)
+    monkeypatch.setattr(EventStore, "claim_some", counted)
     inbox, host = Inbox(context), Host()
     marks = [str(number) for number in range(500)]
     await asyncio.gather(*(keep(inbox, meeting(mark)) for mark in marks))
@@ -185,3 +186,24 @@ async def test_a_lease_is_longer_than_hold_and_attempt(context: Context) -> None
         assert all(one.next_attempt_at >= latest for one in rows)
         assert {1} == {one.attempts for one in rows}
         gate.set()
+
+
+async def test_a_claim_that_failed_is_tried_again_soon(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that has just arrived is among no due times: nothing else would wake its claim."""
+    claim, failures = EventStore.claim_some, [StorageError("another block was in the way")]
+
+    async def once(self: EventStore, **options: Any) -> Claimed:
+        if failures and not options["urgent"]:
+            raise failures.pop()
+        return await claim(self, **options)
+
+    monkeypatch.setattr(EventStore, "claim_some", once)
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.01)
+    inbox, host = Inbox(context), Host()
+    await keep(inbox, meeting("good"))
+    async with dispatching(context, host, inbox=inbox):
+        async with asyncio.timeout(60):
+            await host.until("good")
+    assert not failures

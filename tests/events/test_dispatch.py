@@ -29,7 +29,7 @@ from paraph.events.dispatch import ATTEMPTS, Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.model.event import EventStatus
+from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.database import Database
 from paraph.storage.scope import Scope
 from paraph.storage.transaction import Transaction
@@ -297,6 +297,51 @@ async def test_an_event_that_cannot_be_opened_blocks_no_other(context: Context) 
         dead.event_id,
         dead.failure,
     )
+
+
+async def test_a_data_key_that_cannot_be_opened_counts_no_attempt(context: Context) -> None:
+    """Without its encryption key the event waits, uncounted; a broken one is a dead letter."""
+    inbox, host = Inbox(context), Host()
+    for mark in ("missing", "broken"):
+        await keep(inbox, meeting(mark, host_id=mark))
+    await install(context, "2", user_id="missing")
+    await install(context, "3", user_id="broken")
+    for mark in ("late-missing", "late-broken"):
+        await keep(inbox, meeting(mark, host_id=mark.removeprefix("late-")))
+    async with context.store._engine.writing(()) as connection:
+        for user, name in (("missing", b"odd"), ("broken", b"old")):
+            rows = await connection.exec_driver_sql(
+                f"SELECT key_id, sealed FROM data_keys WHERE user_id = '{user}'"
+            )
+            for row in rows.all():
+                spoiled = bytes(row.sealed).replace(b"old", name)[:-1] + b"?"
+                value = f"X'{spoiled.hex()}'"
+                if context.store.has_own_clock:
+                    value = f"'\\x{spoiled.hex()}'"
+                await connection.exec_driver_sql(
+                    f"UPDATE data_keys SET sealed = {value} WHERE key_id = '{row.key_id}'"
+                )
+    async with dispatching(context, host, inbox=inbox):
+        await host.until("missing", "broken")
+        missing = await until_failure(context, "late-missing")
+        broken = await until_failure(context, "late-broken")
+    assert (EventStatus.RECEIVED, 0, "unknown_encryption_key") == (
+        missing.status,
+        missing.attempts,
+        missing.failure,
+    )
+    assert missing.next_attempt_at > time.time() + 200
+    assert (EventStatus.DEAD, "seal_broken") == (broken.status, broken.failure.split(":")[0])
+
+
+async def until_failure(context: Context, mark: str) -> KeptEvent:
+    """The event with this mark, once an attempt with it has failed."""
+    while True:
+        async with context.store.reading() as tx:
+            for one in await tx.events.page(limit=99):
+                if one.failure and one.concerned == (mark.removeprefix("late-"),):
+                    return one
+        await asyncio.sleep(0.02)
 
 
 async def test_what_is_claimed_while_it_stops_is_given_back(

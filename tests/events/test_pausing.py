@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.pausing import pause_forwarding, read_pause, resume_forwarding
 from paraph.lifecycle.context import Context
 from paraph.model.event import EventStatus, KeptEvent
-from paraph.storage.stores.events.event import EventStore
+from paraph.storage.stores.events.event import Claimed, EventStore
 from service_kit import running
 
 pytestmark = pytest.mark.anyio
@@ -53,15 +52,15 @@ async def test_deauthorizations_are_not_paused(context: Context) -> None:
 async def test_nothing_is_lost(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """All events of the pause are forwarded after it, without an attempt in between."""
     claimed_nothing = asyncio.Event()
-    claim = EventStore.claim
+    claim = EventStore.claim_some
 
-    async def noted(self: EventStore, **options: Any) -> Sequence[KeptEvent]:
+    async def noted(self: EventStore, **options: Any) -> Claimed:
         found = await claim(self, **options)
         if not options["urgent"]:
             claimed_nothing.set()
         return found
 
-    monkeypatch.setattr(EventStore, "claim", noted)
+    monkeypatch.setattr(EventStore, "claim_some", noted)
     await pause_forwarding(context)
     inbox, host, marks = Inbox(context), Host(), ["1", "2", "3"]
     for mark in marks:

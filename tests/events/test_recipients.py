@@ -151,6 +151,21 @@ async def test_a_user_who_installs_while_an_event_waits(context: Context) -> Non
     assert ["link-1", "link-2"] == [one.link_id for one in recipients.installations]
 
 
+async def test_a_user_who_was_removed_while_an_event_waits(context: Context) -> None:
+    """Without a data key at its arrival too: the event is older than the removal of the user."""
+    event = await claimed(context, phone(callee=JANE, caller=BOB))
+    for _ in range(2):
+        await install(context, "2")
+        async with context.store.transaction() as tx:
+            await tx.grants.delete("grant-2")
+            await tx.events.purge_user(sample.CLIENT, BOB, account_ids=["", sample.ACCOUNT])
+    await install(context, "2")
+    recipients = await find_recipients(context, event)
+    assert recipients is not None
+    assert ["link-1"] == [one.link_id for one in recipients.installations]
+    assert recipients.body
+
+
 async def test_a_body_whose_encryption_key_is_missing_waits(context: Context) -> None:
     """The data key is there and cannot be opened: that is no removal."""
     event = await claimed(context, phone(callee=JANE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 
@@ -193,6 +194,23 @@ async def test_events_of_no_grant_are_purged_one_by_one(store: Database) -> None
         assert 3 == await tx.events.purge_account(ACCOUNT)
 
     assert [False] * 3 == [await is_readable(store, one) for one in events]
+
+
+async def test_a_key_that_cannot_be_opened_refuses_no_event(
+    store: Database, database_url: str, log: io.StringIO
+) -> None:
+    """Its owner's events are sealed as those of no grant, and purged like them; others are kept."""
+    await install(store, "1", "2")
+    damaged = "UPDATE data_keys SET sealed = substr(sealed, 1, length(sealed) - 1)"
+    await tamper(database_url, f"{damaged} WHERE user_id = '{JANE}'")
+    of_jane, of_bob = await keep(store, "1", JANE), await keep(store, "2", BOB)
+
+    assert [True, True] == [await is_readable(store, one) for one in (of_jane, of_bob)]
+    assert "data_key.not_opened" in log.getvalue()
+    await remove(store, "1")
+    async with store.transaction() as tx:
+        assert 1 == await tx.events.purge_user(CLIENT, JANE, account_ids=[ACCOUNT])
+    assert [False, True] == [await is_readable(store, one) for one in (of_jane, of_bob)]
 
 
 async def test_deauthorizations_and_notices_outlive_the_removal(store: Database) -> None:

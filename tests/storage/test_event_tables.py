@@ -301,6 +301,25 @@ async def test_a_long_reader_delays_no_delivery(older: Older) -> None:
     assert 3 == len(await claim(await older.open()))
 
 
+@pytest.mark.slow
+async def test_a_long_reader_delays_no_event_when_the_former_table_goes(older: Older) -> None:
+    """Each event is looked for in it, and would wait behind the lock: dropping gives up soon."""
+    await filled(older)
+    await contract_schema(older.url)
+    store = await older.open()
+    async with store.transaction() as tx:
+        await tx.events.delete_bodies(forwarded_before=3_000, at_most=9)
+        await tx.events.delete_rows(received_before=3_000, at_most=9)
+    async with store.reading() as tx:
+        assert 3 == len(await tx.events.page())
+        if older.url.startswith("postgresql"):
+            with pytest.raises(StorageError, match="another transaction held a lock"):
+                await contract_schema(older.url)
+        else:
+            assert ["former_events"] == await contract_schema(older.url)
+    assert [Outcome.KEPT] == await keep(store, delivery("4"))
+
+
 async def test_pages_go_on_in_the_former_table(older: Older) -> None:
     """Page by page, each event once."""
     store = await older.open()

@@ -41,6 +41,8 @@ ATTEMPTS = 12
 FIRST_WAIT = 5
 # `WakeUps` wakes the queues when an event is due; this catches what it may have missed.
 POLL_SECONDS = 300.0
+# After a claim that failed: an event that has just arrived is among no due times that were read.
+RETRY_SECONDS = 1.0
 CALL_SECONDS = 1.0
 UNWANTED_BATCH = 1000
 GRACE_SECONDS = 10.0
@@ -160,16 +162,17 @@ class Dispatcher:
         arrived = self._inbox.arrived[queue.urgent]
         while not self._stopping.is_set():
             arrived.clear()
-            more = False
+            more, wait = False, RETRY_SECONDS
             try:
                 more = await self._claim(queue)
+                wait = POLL_SECONDS
             except ParaphError as error:
                 _log.warning("dispatch.interrupted", error_code=error.code, why=error.detail)
             except Exception as error:  # noqa: BLE001 - No failure of one claim ends the queue.
                 _log.error("dispatch.failed", why=type(error).__name__)
             if not more:
                 try:
-                    async with asyncio.timeout(POLL_SECONDS):
+                    async with asyncio.timeout(wait):
                         await arrived.wait()
                 except TimeoutError:
                     continue

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 HASH_KEY_NAMES = ("tombstone", "audit", "identifier", "receipts", "backup")
 _SEALED_KEY = "stored_keys.sealed"
+_LOCK_SECONDS = 3
 _STEPS = files("paraph.storage") / "migrations"
 _STEP_FILE = re.compile(r"(c?\d{4})_\w+\.py")
 
@@ -86,6 +87,9 @@ def contract(connection: Connection, *, place: str = "") -> list[str]:
     """
     applied = _apply(connection, place, contracting=True)
     for table in _emptied(connection):
+        if connection.dialect.name == "postgresql":
+            # While it waits for its lock, every statement on events waits behind it.
+            connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
         table.drop(connection)
         applied.append(table.name)
     return applied

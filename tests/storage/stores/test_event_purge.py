@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from databases import new_sqlite
 from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.storage.database import Database
 from paraph.storage.scope import account
@@ -168,3 +170,18 @@ async def test_no_event_overtakes_a_removal(store: Database, account_id: str) ->
         await tx.events.purge_user(CLIENT, JANE, account_ids=["", ACCOUNT])
     assert [Outcome.REMOVED_USER] == await keeping
     assert {} == await left(store)
+
+
+async def test_a_purge_finds_its_rows_by_an_index(tmp_path: Path) -> None:
+    """The index holds the rows without data keys alone, so an event with one writes no entry."""
+    url = new_sqlite(tmp_path / "paraph.db")
+    plan = await tamper(
+        url,
+        "EXPLAIN QUERY PLAN SELECT position FROM kept_events"
+        " WHERE sealed_for IS NULL AND account_id IN ('', 'one')",
+    )
+    assert "INDEX ix_kept_events_account" in plan[0][3]
+    ((index,),) = await tamper(
+        url, "SELECT sql FROM sqlite_master WHERE name = 'ix_kept_events_account'"
+    )
+    assert index.endswith("WHERE sealed_for IS NULL")

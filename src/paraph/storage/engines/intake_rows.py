@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from paraph.errors import SealBroken, UnknownEncryptionKey
+from paraph.logs import get_logger
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.data_key import SealedDataKey
 from paraph.sealing.row import Sealing
@@ -23,6 +25,8 @@ from paraph.storage.hot_reads.data_key_lookup import Keys
 from paraph.storage.stores.events.event_columns import BODY, column_of
 from paraph.storage.stores.events.event_keys import sealed_for_column
 from paraph.zoom.concerned_users import DropReason, Fate, Standing, fate_of, refusal_of
+
+_log = get_logger("storage")
 
 COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
@@ -98,12 +102,12 @@ def rows_of(
     """
     rows = {}
     for event in events:
-        sealed_for = [keys.get(owner) for owner in event.owners] if keys else []
+        body, sealed_for = _seal_body(event, sealing, [keys.get(owner) for owner in event.owners])
         rows[event.event_id] = (
             event.event_id,
             event.name,
             event.received_at,
-            _seal_body(event, sealing, [key for key in sealed_for if key is not None]),
+            body,
             event.account_id,
             event.user_id,
             event.urgent,
@@ -118,7 +122,7 @@ def rows_of(
                 (
                     arrival_position(event.arrival, event.event_id, attempt),
                     event.event_ts or 0,
-                    sealed_for_column(None if key is None else key.key_id for key in sealed_for),
+                    sealed_for,
                 )
                 if tables.are_by_time
                 else ()
@@ -127,12 +131,23 @@ def rows_of(
     return list(rows.values())
 
 
-def _seal_body(event: KeptEvent, sealing: Sealing, keys: Sequence[SealedDataKey]) -> bytes:
+def _seal_body(
+    event: KeptEvent, sealing: Sealing, of_owners: Sequence[SealedDataKey | None]
+) -> tuple[bytes, str | None]:
+    """Return the sealed body and the value of `sealed_for`."""
     body, at = event.body or b"", event.received_at
-    if not keys:
-        # No removal that could destroy a key concerns it: see `EventPurge`.
-        return sealing.seal_body(BODY, event.event_id, body, at=at)
-    return sealing.bodies.seal(BODY, event.event_id, body, at=at, keys=keys)
+    keys = [key for key in of_owners if key is not None]
+    if keys:
+        try:
+            sealed = sealing.bodies.seal(BODY, event.event_id, body, at=at, keys=keys)
+        except (SealBroken, UnknownEncryptionKey) as error:
+            # One owner's key that cannot be opened must not refuse the events of all others.
+            _log.error("data_key.not_opened", error_code=error.code, remedy=error.remedy)
+        else:
+            ids = (None if key is None else key.key_id for key in of_owners)
+            return sealed, sealed_for_column(ids)
+    # A removal deletes such a body itself: see `EventPurge`.
+    return sealing.seal_body(BODY, event.event_id, body, at=at), None
 
 
 def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:

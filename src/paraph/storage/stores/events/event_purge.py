@@ -1,7 +1,7 @@
 """Deletes event bodies when a user or an account is removed.
 
-Deletion by user has no index of its own. Removals are rare, and reading the events of one
-account is cheaper than an index entry for every event.
+Bodies under data keys are not among them: the removal destroys their keys. So the index by account
+of `kept_events` holds only rows without data keys. Deletion by user has no index of its own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from paraph.storage.stores.events.event_columns import (
     BODY,
     PURGED_FAILURE,
     column_of,
+    users_in,
     users_of_body,
 )
+from paraph.storage.stores.events.event_keys import sealed_for_column, sealed_for_in
 from paraph.storage.tables import grants, kept_events
 
 PAGE = 200
@@ -85,7 +87,35 @@ class EventPurge:
                 for account_id in installed.get(other, ())
             )
         ]
+        await self._take_out(user_id, account_ids)
         return done.rowcount + await self._finish(named, one, alone)
+
+    async def _take_out(self, user_id: str, account_ids: Sequence[str]) -> None:
+        """Take a user who had no data key out of events under the data keys of other users.
+
+        Their later installation is not one since the arrival of the event: see `recipients`.
+        """
+        events, key = self._events, self._key
+        if events is not kept_events:
+            return
+        concerned, sealed_for = events.c.concerned, events.c.sealed_for
+        rows = await self._connection.execute(
+            select(key.label("key"), concerned, sealed_for).where(
+                events.c.account_id.in_(account_ids),
+                sealed_for.contains("null"),
+                func.replace(concerned, f" {user_id} ", "") != concerned,
+            )
+        )
+        for row in rows:
+            users, key_ids = users_in(row.concerned) or (), sealed_for_in(row.sealed_for) or ()
+            pairs = list(zip(users, key_ids, strict=False))
+            if (user_id, None) in pairs:
+                pairs.remove((user_id, None))
+                values = {
+                    "concerned": column_of([user for user, _ in pairs]),
+                    "sealed_for": sealed_for_column(key_id for _, key_id in pairs),
+                }
+                await self._connection.execute(update(events).where(key == row.key).values(values))
 
     async def _finish(self, named: list[ColumnElement[bool]], one: str, alone: list[Any]) -> int:
         events = self._events
