@@ -313,13 +313,13 @@ async def test_a_data_key_that_cannot_be_opened_counts_no_attempt(context: Conte
             rows = await connection.exec_driver_sql(
                 f"SELECT key_id, sealed FROM data_keys WHERE user_id = '{user}'"
             )
-            for key_id, sealed in rows.all():
-                spoiled = bytes(sealed).replace(b"old", name)[:-1] + b"?"
+            for row in rows.all():
+                spoiled = bytes(row[1]).replace(b"old", name)[:-1] + b"?"
                 value = f"X'{spoiled.hex()}'"
                 if context.store.has_own_clock:
                     value = f"'\\x{spoiled.hex()}'"
                 await connection.exec_driver_sql(
-                    f"UPDATE data_keys SET sealed = {value} WHERE key_id = '{key_id}'"
+                    f"UPDATE data_keys SET sealed = {value} WHERE key_id = '{row[0]}'"
                 )
     async with dispatching(context, host, inbox=inbox):
         await host.until("missing", "broken")

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from paraph.errors import SealBroken, UnknownEncryptionKey
+from paraph.logs import get_logger
 from paraph.model.event import KeptEvent, Outcome
-from paraph.sealing.data_key import SealedDataKey
 from paraph.sealing.row import Sealing
 from paraph.storage.event_tables import EventTables, arrival_position
 from paraph.storage.hot_reads.data_key_lookup import Keys
@@ -40,6 +42,9 @@ def columns_of(tables: EventTables) -> str:
 def duplicate_key_of(tables: EventTables) -> str:
     """Return the unique columns by which a repeated delivery is recognised."""
     return "event_ts, event_id" if tables.are_by_time else "event_id"
+
+
+_log = get_logger("storage")
 
 
 class GrantTime(NamedTuple):
@@ -98,12 +103,12 @@ def rows_of(
     """
     rows = {}
     for event in events:
-        sealed_for = [keys.get(owner) for owner in event.owners] if keys else []
+        body, sealed_for = _seal_body(event, sealing, keys)
         rows[event.event_id] = (
             event.event_id,
             event.name,
             event.received_at,
-            _seal_body(event, sealing, [key for key in sealed_for if key is not None]),
+            body,
             event.account_id,
             event.user_id,
             event.urgent,
@@ -118,7 +123,7 @@ def rows_of(
                 (
                     arrival_position(event.arrival, event.event_id, attempt),
                     event.event_ts or 0,
-                    sealed_for_column(None if key is None else key.key_id for key in sealed_for),
+                    sealed_for,
                 )
                 if tables.are_by_time
                 else ()
@@ -127,12 +132,26 @@ def rows_of(
     return list(rows.values())
 
 
-def _seal_body(event: KeptEvent, sealing: Sealing, keys: Sequence[SealedDataKey]) -> bytes:
+def _seal_body(event: KeptEvent, sealing: Sealing, keys: Keys) -> tuple[bytes, str | None]:
+    """Return the sealed body, and the data keys that open it."""
     body, at = event.body or b"", event.received_at
-    if not keys:
-        # No removal that could destroy a key concerns it: see `EventPurge`.
-        return sealing.seal_body(BODY, event.event_id, body, at=at)
-    return sealing.bodies.seal(BODY, event.event_id, body, at=at, keys=keys)
+    found = [keys.get(owner) for owner in event.owners] if keys else []
+    present = [key for key in found if key is not None]
+    if present:
+        try:
+            sealed = sealing.bodies.seal(BODY, event.event_id, body, at=at, keys=present)
+        except (SealBroken, UnknownEncryptionKey) as error:
+            _report(error.code, present[0].key_id)
+        else:
+            return sealed, sealed_for_column(key and key.key_id for key in found)
+    # Without a data key a removal finds the row and deletes its body: see `EventPurge`.
+    return sealing.seal_body(BODY, event.event_id, body, at=at), None
+
+
+@lru_cache(maxsize=256)
+def _report(error_code: str, key_id: str) -> None:
+    """Log once that a data key cannot be opened. No event is refused because of it."""
+    _log.error("data_key.not_opened", error_code=error_code, key_id=key_id)
 
 
 def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:
