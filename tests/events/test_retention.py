@@ -8,7 +8,13 @@ import pytest
 
 from events.inbox_kit import delivery_of, meeting, open_context
 from paraph.events.inbox import Inbox
-from paraph.events.retention import AT_ONCE, ROW_MARGIN_SECONDS, Retention, delete_expired_events
+from paraph.events.retention import (
+    AGAIN_SECONDS,
+    AT_ONCE,
+    ROW_MARGIN_SECONDS,
+    Retention,
+    delete_expired_events,
+)
 from paraph.lifecycle.context import Context
 from paraph.model.event import EventStatus, Outcome
 from paraph.zoom.webhook_verification import Freshness
@@ -88,6 +94,23 @@ async def test_the_body_of_a_dead_letter_expires(database_url: str) -> None:
 
 
 @pytest.mark.slow_on_postgresql
+async def test_a_row_that_stays_wakes_nothing_each_second(database_url: str) -> None:
+    """An old event that waits is the oldest row, and cannot be deleted: look again later."""
+    now = [1_800_000_000.0]
+    async with open_context(database_url, clock=lambda: now[0]) as context:
+        await _keep(context, "waiting", wanted=True)
+        now[0] += 9 * DAY
+        times = await context.store.read_due_times("")
+        due = RETENTION.due(times)
+        assert due is not None
+        assert due <= now[0]
+
+        assert not await delete_expired_events(context, RETENTION)
+
+        times = await context.store.read_due_times("")
+        assert now[0] + AGAIN_SECONDS == RETENTION.due(times, looked_at=context.now())
+
+
 async def test_many_events_are_deleted_in_batches(database_url: str) -> None:
     """A batch says that there is more, and the last one that there is not."""
     now = [1_800_000_000.0]

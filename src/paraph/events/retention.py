@@ -18,6 +18,8 @@ from paraph.zoom.webhook_verification import Freshness
 AT_ONCE = 1000
 # A replay is recognised by the row, so a row stays a day longer than any delivery is fresh.
 ROW_MARGIN_SECONDS = 86400
+# The oldest row may be one that cannot be deleted yet, and no index finds the next one that can.
+AGAIN_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,19 @@ class Retention:
         window = freshness.past + freshness.future + ROW_MARGIN_SECONDS
         return cls(event_retention, max(window, event_retention), dead_letter_retention)
 
-    def due(self, times: DueTimes) -> int | None:
-        """Return when the next event is due for deletion or its move, in epoch seconds, or None."""
-        return earliest(
-            after(times.forwarded_at, self.body),
-            after(times.dead_since, self.dead_body),
-            after(times.received_at, self.row),
-            times.unmoved,
+    def due(self, times: DueTimes, *, looked_at: int = 0) -> int | None:
+        """Return when the next event is due for deletion or its move, in epoch seconds, or None.
+
+        Args:
+            times: the due times.
+            looked_at: when everything that was due was deleted last, in epoch seconds.
+        """
+        maybe = earliest(
+            after(times.dead_since, self.dead_body), after(times.received_at, self.row)
         )
+        if maybe is not None and maybe <= looked_at:
+            maybe = looked_at + AGAIN_SECONDS
+        return earliest(after(times.forwarded_at, self.body), maybe, times.unmoved)
 
 
 async def delete_expired_events(context: Context, retention: Retention) -> bool:

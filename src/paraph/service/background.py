@@ -80,7 +80,7 @@ async def background_work(
         "event retention": _delete_events(settings, context, wake_ups),
         "keep alive": _keep_alive(context, refresher),
         "prove": _prove(context, refresher),
-        "data keys": _add_data_keys(context),
+        "data keys": _add_data_keys(context, wake_ups),
         "presence": _be_present(presence, wake_ups),
         "clock": _compare_clocks(context, shared_clock),
         "pending links": _expire_links(context, wake_ups),
@@ -153,11 +153,14 @@ async def _delete_events(settings: Settings, context: Context, wake_ups: WakeUps
         freshness_of(settings),
         dead_letter_retention=settings.dead_letter_retention,
     )
-    more = False
+    more, looked_at = False, 0
 
     async def delete_some() -> None:
-        nonlocal more
+        nonlocal more, looked_at
+        now = context.now()
         more = await delete_expired_events(context, retention)
+        if not more:
+            looked_at = now
 
     async def delete_all() -> None:
         nonlocal more
@@ -167,7 +170,7 @@ async def _delete_events(settings: Settings, context: Context, wake_ups: WakeUps
             await asyncio.sleep(RETENTION_BUSY_SECONDS)
             await _outlived(delete_some)
 
-    signal = wake_ups.wake(asyncio.Event(), retention.due)
+    signal = wake_ups.wake(asyncio.Event(), lambda times: retention.due(times, looked_at=looked_at))
     await _whenever(signal, delete_all, pause=RETENTION_SECONDS)
 
 
@@ -200,8 +203,31 @@ async def _prove(context: Context, refresher: Refresher) -> None:
         await asyncio.sleep(DUE_JOBS_SECONDS)
 
 
-async def _add_data_keys(context: Context) -> None:
-    """Give every grant its data keys, batch by batch. Consents from now on bring their own."""
+async def _add_data_keys(context: Context, wake_ups: WakeUps) -> None:
+    """Give every grant its data keys.
+
+    Consents bring their own, but not at replicas of version 0.1. They may run until `paraph
+    migrate`, so after it all grants are looked through once more.
+    """
+    is_over = False
+
+    def due(_times: DueTimes) -> int | None:
+        return 0 if context.store.uses_data_keys and not is_over else None
+
+    signal = wake_ups.wake(asyncio.Event(), due)
+    while not is_over:
+        signal.clear()
+        # Asked before: it may change meanwhile.
+        will_be_over = context.store.uses_data_keys
+        await _add_every_data_key(context)
+        is_over = will_be_over
+        while not (is_over or context.store.uses_data_keys):
+            await signal.wait()
+            signal.clear()
+
+
+async def _add_every_data_key(context: Context) -> None:
+    """Add those that lack, batch by batch."""
     pause: float | None = DUE_JOBS_SECONDS
 
     async def add() -> None:

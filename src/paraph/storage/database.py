@@ -226,6 +226,11 @@ class Database:
         return self._engine.clock is not None
 
     @property
+    def uses_data_keys(self) -> bool:
+        """True if events are sealed with data keys: from `paraph migrate` on."""
+        return self._tables.now.are_by_time
+
+    @property
     def is_failing(self) -> bool:
         """True from a failure of the whole database until the next successful write."""
         return self._outages.is_current
