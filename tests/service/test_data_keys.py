@@ -1,9 +1,8 @@
-"""Grants that came without data keys get them, and keys that lost their grants are destroyed."""
+"""Data keys for grants of older replicas, after the contract step of the schema."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,8 +10,6 @@ import pytest
 
 from paraph.errors import StorageError
 from paraph.lifecycle.context import Context
-from paraph.operations import data_keys
-from paraph.operations.data_keys import add_data_keys, destroy_unowned_data_keys
 from paraph.operations.wake_ups import WakeUps
 from paraph.service.background import _add_data_keys
 from paraph.service.context import open_context
@@ -22,7 +19,6 @@ from paraph.storage.contraction import contract_schema
 from paraph.storage.database import engine_for
 from service_kit import give_back, settings_for, simulated_zoom
 from storage import sample
-from tampering import tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -57,31 +53,6 @@ async def lacking(context: Context) -> int:
     """The number of grants that lack a key."""
     async with context.store.reading() as tx:
         return len(await tx.data_keys.grants_without(limit=99))
-
-
-async def test_every_grant_gets_its_keys(
-    context: Context, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Batch by batch: one for the account, and two for each user; a second time, none."""
-    monkeypatch.setattr(data_keys, "BATCH", 2)
-    await grant_as_before(context, "1", "2", "3")
-
-    assert [True, False, False] == [await add_data_keys(context) for _ in range(3)]
-
-    assert 0 == await lacking(context)
-    ((count,),) = await tamper(url, "SELECT count(*) FROM data_keys")
-    assert 7 == count
-
-
-async def test_keys_without_a_grant_are_destroyed(context: Context, url: str) -> None:
-    """A replica of version 0.1 has removed the grant, and knows no keys."""
-    async with context.store.transaction() as tx:
-        for mark in "12":
-            await tx.grants.add(sample.grant(mark))
-            await tx.data_keys.add_missing(sample.grant(mark).identity, os.urandom)
-    await tamper(url, "DELETE FROM grants WHERE user_id = 'user-1'")
-
-    assert [2, 0] == [await destroy_unowned_data_keys(context) for _ in range(2)]
 
 
 async def test_grants_of_an_older_replica_get_keys_after_paraph_migrate(
