@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+=======
+from collections.abc import AsyncIterator
+>>>>>>> 32c4c4260dc0ef3a592e5ea3239483f45df5be29
 
 import pytest
 
 from events.inbox_kit import open_context
+<<<<<<< HEAD
 from paraph.errors import StorageError
 from paraph.lifecycle.context import Context
 from paraph.operations import data_keys
@@ -19,6 +24,11 @@ from paraph.storage import schema
 from paraph.storage.connection import finish
 from paraph.storage.contraction import contract_schema
 from paraph.storage.database import engine_for
+=======
+from paraph.lifecycle.context import Context
+from paraph.operations import data_keys
+from paraph.operations.data_keys import add_data_keys, destroy_unowned_data_keys
+>>>>>>> 32c4c4260dc0ef3a592e5ea3239483f45df5be29
 from storage import sample
 from tampering import tamper
 
@@ -86,6 +96,7 @@ async def test_keys_without_a_grant_are_destroyed(context: Context, database_url
     await tamper(database_url, "DELETE FROM grants WHERE true RETURNING 1")
     assert 5 == await destroy_unowned_data_keys(context)
     assert 0 == await destroy_unowned_data_keys(context)
+<<<<<<< HEAD
 
 
 async def lacking(context: Context) -> int:
@@ -117,3 +128,5 @@ async def test_grants_of_an_older_replica_get_keys_after_paraph_migrate(tmp_path
 
         await job
         assert 0 == await lacking(context)
+=======
+>>>>>>> 32c4c4260dc0ef3a592e5ea3239483f45df5be29

@@ -262,3 +262,23 @@ async def test_a_batch_has_many_owners(store: Database) -> None:
     assert {Outcome.KEPT} == set(outcomes)
     for event in events[::17]:
         assert await is_readable(store, event)
+
+
+async def test_a_data_key_that_cannot_be_opened_refuses_no_event(
+    store: Database, database_url: str
+) -> None:
+    """Damaged, or without its encryption key: the event is kept, and a removal finds it."""
+    await install(store, "1", "2")
+    await tamper(
+        database_url, f"UPDATE data_keys SET user_id = 'moved' WHERE user_id = '{JANE}' RETURNING 1"
+    )
+    await tamper(
+        database_url,
+        f"UPDATE data_keys SET user_id = '{JANE}' WHERE user_id = '{BOB}' RETURNING 1",
+    )
+    event, other = await keep(store, "1", JANE), await keep(store, "2")
+
+    assert [True, True] == [await is_readable(store, one) for one in (event, other)]
+    async with store.transaction() as tx:
+        assert 1 == await tx.events.purge_user(CLIENT, JANE, account_ids=[ACCOUNT])
+    assert [False, True] == [await is_readable(store, one) for one in (event, other)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -18,7 +19,6 @@ from msgspec.structs import replace
 from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.logs import get_logger
 from paraph.model.event import KeptEvent, Outcome
-from paraph.sealing.data_key import SealedDataKey
 from paraph.sealing.row import Sealing
 from paraph.storage.event_tables import EventTables, arrival_position
 from paraph.storage.hot_reads.data_key_lookup import Keys
@@ -44,6 +44,9 @@ def columns_of(tables: EventTables) -> str:
 def duplicate_key_of(tables: EventTables) -> str:
     """Return the unique columns by which a repeated delivery is recognised."""
     return "event_ts, event_id" if tables.are_by_time else "event_id"
+
+
+_log = get_logger("storage")
 
 
 class GrantTime(NamedTuple):
@@ -102,7 +105,7 @@ def rows_of(
     """
     rows = {}
     for event in events:
-        body, sealed_for = _seal_body(event, sealing, [keys.get(owner) for owner in event.owners])
+        body, sealed_for = _seal_body(event, sealing, keys)
         rows[event.event_id] = (
             event.event_id,
             event.name,
@@ -131,23 +134,26 @@ def rows_of(
     return list(rows.values())
 
 
-def _seal_body(
-    event: KeptEvent, sealing: Sealing, of_owners: Sequence[SealedDataKey | None]
-) -> tuple[bytes, str | None]:
-    """Return the sealed body and the value of `sealed_for`."""
+def _seal_body(event: KeptEvent, sealing: Sealing, keys: Keys) -> tuple[bytes, str | None]:
+    """Return the sealed body, and the data keys that open it."""
     body, at = event.body or b"", event.received_at
-    keys = [key for key in of_owners if key is not None]
-    if keys:
+    found = [keys.get(owner) for owner in event.owners] if keys else []
+    present = [key for key in found if key is not None]
+    if present:
         try:
-            sealed = sealing.bodies.seal(BODY, event.event_id, body, at=at, keys=keys)
+            sealed = sealing.bodies.seal(BODY, event.event_id, body, at=at, keys=present)
         except (SealBroken, UnknownEncryptionKey) as error:
-            # One owner's key that cannot be opened must not refuse the events of all others.
-            _log.error("data_key.not_opened", error_code=error.code, remedy=error.remedy)
+            _report(error.code, present[0].key_id, error.remedy)
         else:
-            ids = (None if key is None else key.key_id for key in of_owners)
-            return sealed, sealed_for_column(ids)
-    # A removal deletes such a body itself: see `EventPurge`.
+            return sealed, sealed_for_column(key and key.key_id for key in found)
+    # Without a data key a removal finds the row and deletes its body: see `EventPurge`.
     return sealing.seal_body(BODY, event.event_id, body, at=at), None
+
+
+@lru_cache(maxsize=256)
+def _report(error_code: str, key_id: str, remedy: str) -> None:
+    """Log once that a data key cannot be opened. No event is refused because of it."""
+    _log.error("data_key.not_opened", error_code=error_code, key_id=key_id, remedy=remedy)
 
 
 def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:
