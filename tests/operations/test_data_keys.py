@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
-=======
-from collections.abc import AsyncIterator
->>>>>>> 32c4c4260dc0ef3a592e5ea3239483f45df5be29
 
 import pytest
 
 from events.inbox_kit import open_context
-<<<<<<< HEAD
-from paraph.errors import StorageError
 from paraph.lifecycle.context import Context
 from paraph.operations import data_keys
 from paraph.operations.data_keys import add_data_keys, destroy_unowned_data_keys
-from paraph.operations.wake_ups import WakeUps
-from paraph.service.background import _add_data_keys
-from paraph.storage import schema
-from paraph.storage.connection import finish
-from paraph.storage.contraction import contract_schema
-from paraph.storage.database import engine_for
-=======
-from paraph.lifecycle.context import Context
-from paraph.operations import data_keys
-from paraph.operations.data_keys import add_data_keys, destroy_unowned_data_keys
->>>>>>> 32c4c4260dc0ef3a592e5ea3239483f45df5be29
 from storage import sample
 from tampering import tamper
 
@@ -96,37 +77,3 @@ async def test_keys_without_a_grant_are_destroyed(context: Context, database_url
     await tamper(database_url, "DELETE FROM grants WHERE true RETURNING 1")
     assert 5 == await destroy_unowned_data_keys(context)
     assert 0 == await destroy_unowned_data_keys(context)
-<<<<<<< HEAD
-
-
-async def lacking(context: Context) -> int:
-    """The number of grants that lack a key."""
-    async with context.store.reading() as tx:
-        return len(await tx.data_keys.grants_without(limit=99))
-
-
-async def test_grants_of_an_older_replica_get_keys_after_paraph_migrate(tmp_path: Path) -> None:
-    """Consents at it, after this process has looked at all grants, bring no keys."""
-    url = f"sqlite:///{tmp_path / 'paraph.db'}"
-    engine = engine_for(url)
-    async with engine.migrating() as connection:
-        await finish(connection.run_sync(schema.expand))
-    await engine.dispose()
-    async with open_context(url, installed=False) as context:
-        wake_ups = WakeUps(context, "r")
-        for mark in "12":
-            async with context.store.transaction() as tx:
-                await tx.grants.add(sample.grant(mark))
-            if mark == "1":
-                job = asyncio.create_task(_add_data_keys(context, wake_ups))
-                while await lacking(context):  # noqa: ASYNC110 - No signal exists.
-                    await asyncio.sleep(0.01)
-        await contract_schema(url)
-        with pytest.raises(StorageError):
-            await wake_ups.look()
-        await wake_ups.look()
-
-        await job
-        assert 0 == await lacking(context)
-=======
->>>>>>> 32c4c4260dc0ef3a592e5ea3239483f45df5be29

@@ -46,9 +46,6 @@ def duplicate_key_of(tables: EventTables) -> str:
     return "event_ts, event_id" if tables.are_by_time else "event_id"
 
 
-_log = get_logger("storage")
-
-
 class GrantTime(NamedTuple):
     """One grant, and when it was issued: epoch seconds, on Zoom's clock if known."""
 
