@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from events.dispatch_kit import Host, dispatching, one_with, until_status
+from events.dispatch_kit import Host, dispatching, hang, one_with, until_status
 from events.inbox_kit import install, keep, kept, meeting
 from paraph.errors import StorageError
 from paraph.events import claims, dispatch
@@ -90,6 +90,29 @@ async def test_with_more_events_than_worker_slots_other_replicas_are_called(
         await asyncio.gather(*(keep(inbox, meeting(mark)) for mark in marks))
         await host.until(*marks)
     assert 1 == calls
+
+
+async def test_without_a_free_worker_slot_other_replicas_are_called(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For an event that arrives while every delivery of this process hangs."""
+    called = asyncio.Event()
+
+    async def call(_store: Database) -> None:
+        called.set()
+
+    monkeypatch.setattr(Database, "announce", call)
+    monkeypatch.setattr(dispatch, "CALL_SECONDS", 0.0)
+    monkeypatch.setattr(claims, "WORKER_SLOTS", 1)
+    monkeypatch.setattr(claims, "SLOW_SECONDS", 1e6)
+    inbox, host = Inbox(context), Host(hangs=hang)
+    async with dispatching(context, host, inbox=inbox):
+        for mark in ("hangs", "later"):
+            await keep(inbox, meeting(mark))
+            async with asyncio.timeout(60):
+                await called.wait()
+            called.clear()
+    assert ["hangs"] == host.seen
 
 
 @pytest.mark.usefixtures("ahead")

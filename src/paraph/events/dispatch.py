@@ -193,6 +193,8 @@ class Dispatcher:
         self._measured = is_measured()
         limit = queue.begin_claim()
         if not limit:
+            # Each of its deliveries takes long: what has arrived waits, and others may be idle.
+            await self._call_others()
             return False
         # A lease postpones work. If it runs out, this process has recorded why, or has died.
         async with self._context.store.transaction(NOTHING_READ, adds_work=False) as tx:
