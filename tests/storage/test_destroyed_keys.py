@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Sequence
 
@@ -120,8 +121,8 @@ async def test_a_destroyed_dead_letter_is_not_delivered_again(store: Database) -
         assert not await tx.events.redeliver(event.event_id, client_id=CLIENT, now=NOW)
 
 
-async def test_a_claim_takes_no_destroyed_event(store: Database) -> None:
-    """They are purged and not claimed; the claim says that it may have more."""
+async def test_a_claim_takes_no_destroyed_event(store: Database, log: io.StringIO) -> None:
+    """They are purged and not claimed; the claim says that it may have more; the log counts."""
     await install(store, "1", "2")
     gone = [await keep(store, str(number), JANE) for number in range(5)]
     there = await keep(store, "6", BOB)
@@ -130,6 +131,8 @@ async def test_a_claim_takes_no_destroyed_event(store: Database) -> None:
     async with store.transaction() as tx:
         found = await tx.events.claim_some(now=NOW, until=NOW + 60, limit=2, urgent=False)
     assert ((), True) == (tuple(found.events), found.has_purged)
+    (line,) = [json.loads(one) for one in log.getvalue().splitlines() if "events.purged" in one]
+    assert 5 == line["count"]
     assert [there.event_id] == [one.event_id for one in await claim(store)]
     assert {(EventStatus.FORWARDED, "purged", 0)} == {
         (one.status, one.failure, one.attempts) for one in [await get(store, one) for one in gone]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Table, exists, select, update
 
 from paraph.errors import Conflict, SealBroken, UnknownEncryptionKey
+from paraph.logs import get_logger
 from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.event_tables import POSITIONS_TRIED, key_of, position_within
 from paraph.storage.stores.events.event_columns import BODY, column_of
@@ -29,9 +30,12 @@ from paraph.storage.tables import grants
 # Seconds until the next attempt to open a body whose encryption key is not in the key ring.
 KEY_MISSING_SECONDS = 300
 PURGED_AT_ONCE = 2000
+_DESTROYED = "a removal has destroyed their data keys"
 _RECEIVED = EventStatus.RECEIVED.value
 _FORWARDED = EventStatus.FORWARDED.value
 _DEAD = EventStatus.DEAD.value
+
+_log = get_logger("storage")
 
 
 class Claimed(NamedTuple):
@@ -168,11 +172,12 @@ class EventStore(EventDeletion):
             .with_for_update(skip_locked=True)
             .subquery()
         )
-        await self._connection.execute(
+        done = await self._connection.execute(
             update(events)
             .where(key.in_(select(due.c.key).where(~due.c.is_readable)))
             .values(**PURGED)
         )
+        _log.info("events.purged", count=done.rowcount, why=_DESTROYED)
 
     async def _open_claimed(self, row: Row[Any], *, now: int) -> KeptEvent | None:
         """Open one event. One that cannot be opened must not block the delivery of others."""
@@ -247,6 +252,7 @@ class EventStore(EventDeletion):
 
     async def purge(self, claimed: KeptEvent) -> None:
         """End a claim of an event whose content a removal has destroyed."""
+        _log.info("events.purged", count=1, why=_DESTROYED)
         await self._end(claimed, **PURGED)
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
