@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from databases import new_sqlite
 from paraph.errors import StorageError
-from paraph.model.event import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventPosition, EventStatus, KeptEvent, Outcome
 from paraph.storage import schema
 from paraph.storage.connection import finish
 from paraph.storage.contraction import contract_schema
@@ -331,6 +331,14 @@ async def test_a_long_reader_delays_no_event_when_the_former_table_goes(older: O
         else:
             assert ["former_events"] == await contract_schema(older.url)
     assert [Outcome.KEPT] == await keep(store, delivery("4"))
+
+
+async def test_a_position_in_a_table_that_is_gone_begins_no_list_again(store: Database) -> None:
+    """Whoever reads page by page, newest first, is at the end."""
+    await keep(store, delivery("1"))
+    gone = EventPosition(999, "event-0")
+    assert [] == await ids(store, after=gone)
+    assert ["event-1"] == await ids(store, after=gone, oldest_first=True)
 
 
 async def test_pages_go_on_in_the_former_table(older: Older) -> None:

@@ -160,7 +160,10 @@ class EventRows:
         if not isinstance(last, EventPosition):
             return tables
         here = [(table is kept_events) == bool(last.key) for table in tables]
-        return tables[here.index(True) :] if any(here) else tables
+        if any(here):
+            return tables[here.index(True) :]
+        # A position in the former table, which is gone: every event is a later one.
+        return tables if oldest_first else []
 
     async def _position_of(self, event_id: str) -> EventPosition | None:
         for table in self._tables.all:
