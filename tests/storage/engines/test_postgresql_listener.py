@@ -150,12 +150,16 @@ class WithoutListen:
 
     is_pooled = False
 
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
     async def add_listener(self, _channel: str, _callback: Any) -> None:
         """Refuse."""
         raise asyncpg.FeatureNotSupportedError("LISTEN is not supported")
 
-    async def fetch_alone(self, *_query: str) -> list[Any]:
+    async def fetch_alone(self, query: str) -> list[Any]:
         """No rows."""
+        self.asked.append(query)
         return []
 
     def is_closed(self) -> bool:
@@ -170,15 +174,18 @@ class WithoutListen:
 
 
 async def test_a_server_without_listen_is_polled_and_the_log_tells_once(log: io.StringIO) -> None:
-    """Everything else works there."""
+    """Everything else works there, and nothing is announced."""
+    server = WithoutListen()
 
     async def connect() -> WithoutListen:
-        return WithoutListen()
+        return server
 
     listener = PostgresqlCommitListener(connect)
     listener.listen(lambda: None)
     for _ in range(2):
         assert [] == await listener.fetch("SELECT 1")
+    await listener.announce()
+    assert ["SELECT 1", "SELECT 1"] == server.asked
     assert not listener.is_listening
     assert 1 == log.getvalue().count("database.no_listen")
     await listener.close()

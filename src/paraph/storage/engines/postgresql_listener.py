@@ -53,7 +53,9 @@ class PostgresqlCommitListener:
 
     async def announce(self) -> None:
         """See `CommitListener`."""
-        await self.fetch(ANNOUNCE)
+        # A server that does not know LISTEN may refuse NOTIFY too, and nobody would hear it.
+        if not self._is_refused:
+            await self.fetch(ANNOUNCE)
 
     async def fetch(self, query: str, *values: str) -> Sequence[Any]:
         """Run one statement at the driver: SQLAlchemy would take three times as long.
