@@ -135,6 +135,7 @@ async def test_a_removal_after_the_claim(context: Context) -> None:
     recipients = await find_recipients(context, event)
     assert recipients is not None
     assert ["link-2"] == [one.link_id for one in recipients.installations]
+    assert (BOB,) == recipients.concerned_users
     assert recipients.body
     async with context.store.transaction() as tx:
         await tx.grants.delete("grant-2")

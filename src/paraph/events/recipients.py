@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import dataclass, field
 
 from paraph.lifecycle.context import Context
@@ -62,7 +62,20 @@ async def find_recipients(context: Context, event: KeptEvent) -> Recipients | No
     body = context.store.open_body(event, found.keys)
     owners = {key.owner for key in found.keys.values()}
     still = [one for one in found.installations if await _is_still_for(context, one, event, owners)]
-    return Recipients(tuple(still), selected_by, users, body)
+    return Recipients(tuple(still), selected_by, _not_removed(users, event, found.keys), body)
+
+
+def _not_removed(users: tuple[str, ...], event: KeptEvent, keys: Container[str]) -> tuple[str, ...]:
+    """Return the users without those whose data key was destroyed after the arrival.
+
+    Args:
+        users: whom the event concerns.
+        event: the claimed event; its data keys are in the order of the users.
+        keys: the ids of its data keys that exist.
+    """
+    sealed_for = event.sealed_for or ()
+    gone = {user for user, key in zip(users, sealed_for, strict=False) if key and key not in keys}
+    return tuple(user for user in users if user not in gone)
 
 
 async def _is_still_for(

@@ -53,7 +53,7 @@ class PostgresqlCommitListener:
 
     async def announce(self) -> None:
         """See `CommitListener`."""
-        # A server that does not know LISTEN may refuse NOTIFY too, and no service would hear it.
+        # A server that does not know LISTEN may refuse NOTIFY too, and no process listens.
         if not self._is_refused:
             await self.fetch(ANNOUNCE)
 
