@@ -51,14 +51,14 @@ async def prefetching(
 async def test_many_events_share_a_claim(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backlog takes far fewer claims than there are events, and each is handed on once."""
     claims = 0
-    claim = EventStore.claim_some
+    claim = EventStore.claim
 
     async def counted(self: EventStore, **options: Any) -> Claimed:
         nonlocal claims
         claims += not options["urgent"]
         return await claim(self, **options)
 
-    monkeypatch.setattr(EventStore, "claim_some", counted)
+    monkeypatch.setattr(EventStore, "claim", counted)
     inbox, host = Inbox(context), Host()
     marks = [str(number) for number in range(500)]
     await asyncio.gather(*(keep(inbox, meeting(mark)) for mark in marks))
@@ -215,14 +215,14 @@ async def test_a_claim_that_failed_is_tried_again_soon(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event that has just arrived is among no due times: nothing else would wake its claim."""
-    claim, failures = EventStore.claim_some, [StorageError("another block was in the way")]
+    claim, failures = EventStore.claim, [StorageError("another block was in the way")]
 
     async def once(self: EventStore, **options: Any) -> Claimed:
         if failures and not options["urgent"]:
             raise failures.pop()
         return await claim(self, **options)
 
-    monkeypatch.setattr(EventStore, "claim_some", once)
+    monkeypatch.setattr(EventStore, "claim", once)
     monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.01)
     inbox, host = Inbox(context), Host()
     await keep(inbox, meeting("good"))

@@ -162,9 +162,9 @@ async def test_what_a_dead_worker_had_is_taken_up(database_url: str) -> None:
         inbox, host = Inbox(context), Host()
         await keep(inbox, meeting())
         async with context.store.transaction() as tx:
-            (claimed,) = await tx.events.claim(
-                now=int(now), until=int(now) + 60, limit=5, urgent=False
-            )
+            (claimed,) = (
+                await tx.events.claim(now=int(now), until=int(now) + 60, limit=5, urgent=False)
+            ).events
         assert 1 == claimed.attempts
         async with dispatching(context, host, inbox=inbox):
             await asyncio.sleep(0.05)
@@ -196,8 +196,8 @@ async def test_a_late_failure_changes_nothing(context: Context) -> None:
     await keep(Inbox(context), meeting())
     now = int(time.time()) + 1
     async with context.store.transaction() as tx:
-        (late,) = await tx.events.claim(now=now, until=now, limit=5, urgent=False)
-        (again,) = await tx.events.claim(now=now, until=now + 60, limit=5, urgent=False)
+        (late,) = (await tx.events.claim(now=now, until=now, limit=5, urgent=False)).events
+        (again,) = (await tx.events.claim(now=now, until=now + 60, limit=5, urgent=False)).events
         await tx.events.postpone(late, next_attempt_at=now + 999, failure="late")
         await tx.events.give_up(late, failure="late")
         await tx.events.release(late, now=now)

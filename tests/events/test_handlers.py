@@ -32,7 +32,7 @@ async def _recipients(context: Context, event: KeptEvent) -> Recipients:
     """The recipients of a kept event, which is claimed for it."""
     now = event.next_attempt_at
     async with context.store.transaction() as tx:
-        claimed = await tx.events.claim(now=now, until=now + 60, limit=100, urgent=False)
+        claimed = (await tx.events.claim(now=now, until=now + 60, limit=100, urgent=False)).events
     (mine,) = [one for one in claimed if one.event_id == event.event_id]
     found = await find_recipients(context, mine)
     assert found is not None

@@ -63,7 +63,7 @@ class Listener:
 async def claim(context: Context, *, at: int = FAR) -> list[KeptEvent]:
     """Everything that is due."""
     async with context.store.transaction() as tx:
-        return list(await tx.events.claim(now=at, until=at + 42, limit=100, urgent=False))
+        return list((await tx.events.claim(now=at, until=at + 42, limit=100, urgent=False)).events)
 
 
 def marks(events: Sequence[KeptEvent]) -> list[tuple[str, int]]:
@@ -247,7 +247,9 @@ async def test_slow_events_of_a_notices_name_do_not_hold_up_notices(context: Con
     await tell(context, "removed")
     await keep(Inbox(context), meeting("1") | {"event": "installation.removed"})
     async with context.store.transaction() as tx:
-        claimed = await tx.events.claim(
-            now=FAR, until=FAR, limit=9, urgent=False, without=["installation.removed"]
-        )
+        claimed = (
+            await tx.events.claim(
+                now=FAR, until=FAR, limit=9, urgent=False, without=["installation.removed"]
+            )
+        ).events
     assert [True] == [one.notice for one in claimed]

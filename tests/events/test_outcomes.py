@@ -42,7 +42,9 @@ async def claimed(context: Context, count: int) -> list[KeptEvent]:
     inbox, now = Inbox(context), int(time.time()) + 1
     await asyncio.gather(*(keep(inbox, meeting(str(number))) for number in range(count)))
     async with context.store.transaction() as tx:
-        return list(await tx.events.claim(now=now, until=now + 60, limit=count, urgent=False))
+        return list(
+            (await tx.events.claim(now=now, until=now + 60, limit=count, urgent=False)).events
+        )
 
 
 async def test_only_an_outcome_that_leaves_work_is_heard(context: Context) -> None:

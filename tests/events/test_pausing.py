@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 async def _claim(context: Context, *, urgent: bool) -> list[KeptEvent]:
     async with context.store.transaction() as tx:
-        return list(await tx.events.claim(now=2**40, until=2**40, limit=9, urgent=urgent))
+        return list((await tx.events.claim(now=2**40, until=2**40, limit=9, urgent=urgent)).events)
 
 
 async def test_it_holds_on_every_replica_and_over_restarts(
@@ -52,7 +52,7 @@ async def test_deauthorizations_are_not_paused(context: Context) -> None:
 async def test_nothing_is_lost(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """All events of the pause are forwarded after it, without an attempt in between."""
     claimed_nothing = asyncio.Event()
-    claim = EventStore.claim_some
+    claim = EventStore.claim
 
     async def noted(self: EventStore, **options: Any) -> Claimed:
         found = await claim(self, **options)
@@ -60,7 +60,7 @@ async def test_nothing_is_lost(context: Context, monkeypatch: pytest.MonkeyPatch
             claimed_nothing.set()
         return found
 
-    monkeypatch.setattr(EventStore, "claim_some", noted)
+    monkeypatch.setattr(EventStore, "claim", noted)
     await pause_forwarding(context)
     inbox, host, marks = Inbox(context), Host(), ["1", "2", "3"]
     for mark in marks:

@@ -37,7 +37,7 @@ async def claimed(context: Context, content: dict[str, Any]) -> KeptEvent:
     await keep(Inbox(context), content)
     now = context.now() + 10
     async with context.store.transaction() as tx:
-        (event,) = await tx.events.claim(now=now, until=now + 60, limit=10, urgent=False)
+        (event,) = (await tx.events.claim(now=now, until=now + 60, limit=10, urgent=False)).events
     return event
 
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 async def _dead(context: Context) -> str:
     await keep(Inbox(context), meeting())
     async with context.store.transaction() as tx:
-        (claimed,) = await tx.events.claim(now=2**40, until=2**40, limit=1, urgent=False)
+        (claimed,) = (await tx.events.claim(now=2**40, until=2**40, limit=1, urgent=False)).events
         await tx.events.give_up(claimed, failure="raised: ValueError")
     return claimed.event_id
 

@@ -80,7 +80,7 @@ async def test_the_body_of_a_dead_letter_expires(database_url: str) -> None:
         now[0] += 10 * DAY
         async with context.store.transaction() as tx:
             at = int(now[0])
-            (one,) = await tx.events.claim(now=at, until=at + 40, limit=1, urgent=False)
+            (one,) = (await tx.events.claim(now=at, until=at + 40, limit=1, urgent=False)).events
             await tx.events.give_up(one, failure="refused")
         now[0] += 30 * DAY
         await delete_expired_events(context, RETENTION)

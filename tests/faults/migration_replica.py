@@ -135,9 +135,11 @@ async def newer(url: str) -> tuple[Callable[..., Any], Callable[..., Any], Calla
 
     async def claim() -> Any:
         async with store.transaction() as tx:
-            return await tx.events.claim(
-                now=NOW, until=NOW + LEASE_SECONDS, limit=AT_ONCE, urgent=False
-            )
+            return (
+                await tx.events.claim(
+                    now=NOW, until=NOW + LEASE_SECONDS, limit=AT_ONCE, urgent=False
+                )
+            ).events
 
     async def end(claimed: Any) -> None:
         async with store.transaction() as tx:

@@ -175,9 +175,11 @@ async def _check(url: str, books: Books) -> None:
         more = True
         while more:
             async with store.transaction() as tx:
-                claimed = await tx.events.claim(
-                    now=now, until=now + 3 * LEASE_SECONDS, limit=500, urgent=False
-                )
+                claimed = (
+                    await tx.events.claim(
+                        now=now, until=now + 3 * LEASE_SECONDS, limit=500, urgent=False
+                    )
+                ).events
                 await tx.events.mark_forwarded(claimed, now=now)
             more = bool(claimed)
             late.update(one.event_id for one in claimed)

@@ -28,7 +28,7 @@ JANE, BOB, STRANGER = "user-1", "user-2", "user-9"
 async def claim(store: Database, limit: int = 99) -> Sequence[KeptEvent]:
     """Claim what is due."""
     async with store.transaction() as tx:
-        return await tx.events.claim(now=NOW, until=NOW + 60, limit=limit, urgent=False)
+        return (await tx.events.claim(now=NOW, until=NOW + 60, limit=limit, urgent=False)).events
 
 
 async def test_the_key_ring_alone_opens_no_body(store: Database, database_url: str) -> None:
@@ -129,7 +129,7 @@ async def test_a_claim_takes_no_destroyed_event(store: Database, log: io.StringI
     await remove(store, "1")
 
     async with store.transaction() as tx:
-        found = await tx.events.claim_some(now=NOW, until=NOW + 60, limit=2, urgent=False)
+        found = await tx.events.claim(now=NOW, until=NOW + 60, limit=2, urgent=False)
     assert ((), True) == (tuple(found.events), found.has_purged)
     (line,) = [json.loads(one) for one in log.getvalue().splitlines() if "events.purged" in one]
     assert 5 == line["count"]

@@ -75,9 +75,9 @@ async def keep(store: Database, *events: KeptEvent) -> list[Outcome]:
 async def claim(store: Database, limit: int = 99) -> Sequence[KeptEvent]:
     """Claim what is due."""
     async with store.transaction() as tx:
-        return await tx.events.claim(
-            now=2_000_000_000, until=2_000_000_060, limit=limit, urgent=False
-        )
+        return (
+            await tx.events.claim(now=2_000_000_000, until=2_000_000_060, limit=limit, urgent=False)
+        ).events
 
 
 async def ids(store: Database, status: EventStatus | None = None, **options: Any) -> list[str]:
@@ -92,7 +92,7 @@ async def filled(older: Older) -> Database:
     events = [delivery(mark, received_at=1_000 + int(mark)) for mark in "123"]
     assert [Outcome.KEPT] * 3 == await keep(store, *events)
     async with store.transaction() as tx:
-        claimed = await tx.events.claim(now=2_000, until=2_060, limit=3, urgent=False)
+        claimed = (await tx.events.claim(now=2_000, until=2_060, limit=3, urgent=False)).events
         await tx.events.mark_forwarded(claimed[:1], now=2_000)
         await tx.events.give_up(claimed[1], failure="refused")
         await tx.events.release(claimed[2], now=2_000)
@@ -347,7 +347,7 @@ async def test_pages_go_on_in_the_former_table(older: Older) -> None:
     events = [delivery(str(n), received_at=1_000 + n) for n in range(6)]
     await keep(store, *events)
     async with store.transaction() as tx:
-        claimed = await tx.events.claim(now=2_000, until=2_060, limit=4, urgent=False)
+        claimed = (await tx.events.claim(now=2_000, until=2_060, limit=4, urgent=False)).events
         await tx.events.mark_forwarded(claimed, now=2_000)
     await contract_schema(older.url)
     store = await older.open()

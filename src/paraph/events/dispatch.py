@@ -198,7 +198,7 @@ class Dispatcher:
             return False
         # A lease postpones work. If it runs out, this process has recorded why, or has died.
         async with self._context.store.transaction(NOTHING_READ, adds_work=False) as tx:
-            claimed = await tx.events.claim_some(
+            claimed = await tx.events.claim(
                 now=now,
                 until=now + queue.lease(self._timeout),
                 limit=limit,

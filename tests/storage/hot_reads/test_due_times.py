@@ -57,7 +57,9 @@ async def test_the_version_changes_with_each_commit_and_with_nothing_else(
         async with other.reading() as tx:
             await tx.audit.head()
         async with store.transaction() as tx:
-            assert [] == await tx.events.claim(now=1_000, until=2_000, limit=9, urgent=False)
+            assert (
+                [] == (await tx.events.claim(now=1_000, until=2_000, limit=9, urgent=False)).events
+            )
         assert before == await store.read_version()
 
         async with other.transaction() as tx:

@@ -36,7 +36,7 @@ async def claimed(store: Database, count: int = 1) -> list[KeptEvent]:
             await tx.links.add(sample.link(mark, phase=Phase.ACTIVE))
         for number in range(count):
             await tx.events.add(sample.event(str(number)))
-        return list(await tx.events.claim(now=1000, until=2000, limit=count, urgent=False))
+        return list((await tx.events.claim(now=1000, until=2000, limit=count, urgent=False)).events)
 
 
 async def installations(
@@ -85,7 +85,7 @@ async def test_a_claim_that_was_taken_over_is_over(store: Database) -> None:
     """Another worker has claimed it since, or it was handed on: the late one hands nothing on."""
     (late,) = await claimed(store)
     async with store.transaction() as tx:
-        (again,) = await tx.events.claim(now=2000, until=3000, limit=1, urgent=False)
+        (again,) = (await tx.events.claim(now=2000, until=3000, limit=1, urgent=False)).events
     assert None is await installations(store, late, client_id=CLIENT)
     assert 2 == len(await installations(store, again, client_id=CLIENT) or ())
     async with store.transaction() as tx:
@@ -98,7 +98,7 @@ async def test_there_is_no_recipient_without_an_installation(store: Database) ->
     async with store.transaction() as tx:
         await tx.events.add(sample.event("1"))
         await tx.events.add(sample.event("2", account_id="", notice=True))
-        events = await tx.events.claim(now=1000, until=2000, limit=2, urgent=False)
+        events = (await tx.events.claim(now=1000, until=2000, limit=2, urgent=False)).events
     for event in events:
         assert [] == await installations(store, event, client_id=CLIENT)
 

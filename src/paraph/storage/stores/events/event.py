@@ -101,11 +101,12 @@ class EventStore(EventDeletion):
         urgent: bool,
         ordered: bool = False,
         without: Sequence[str] = (),
-    ) -> Sequence[KeptEvent]:
+    ) -> Claimed:
         """Claim due events, oldest first, for this worker until the lease ends.
 
         Each claim counts as an attempt. A notice waits for every earlier one of its Zoom user
-        and of its subject.
+        and of its subject. Events whose content a removal has destroyed are among the due ones.
+        They are purged here, so there may be more to claim even if no event was found.
 
         Args:
             now: epoch seconds.
@@ -114,26 +115,6 @@ class EventStore(EventDeletion):
             urgent: claim deauthorizations, which wait for no other event.
             ordered: an event waits for every earlier one of its account.
             without: events of these kinds are not claimed.
-        """
-        found = await self.claim_some(
-            now=now, until=until, limit=limit, urgent=urgent, ordered=ordered, without=without
-        )
-        return found.events
-
-    async def claim_some(
-        self,
-        *,
-        now: int,
-        until: int,
-        limit: int,
-        urgent: bool,
-        ordered: bool = False,
-        without: Sequence[str] = (),
-    ) -> Claimed:
-        """Claim due events; see `claim`.
-
-        Events whose content a removal has destroyed are among the due ones. They are purged here,
-        so there may be more to claim even if no event was found.
         """
         events, key = self._events, key_of(self._events)
         where = claimable(self._tables, now=now, urgent=urgent, ordered=ordered, without=without)
