@@ -101,19 +101,16 @@ def test_an_app_that_listens_elsewhere_is_not_idle(monkeypatch: pytest.MonkeyPat
     assert [0.0, 0.0] == [watch.idle_seconds(now) for now in (100.0, 110.0)]
 
 
-class _SilentApp(Running):
-    process_id = 1
-
-
 def test_a_silent_app_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """An app with a request that does nothing for a part of the deadline will not respond."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address, port = server.getsockname()
         monkeypatch.setattr(start_watch, "_processes", lambda _: ({(address, port)}, 1.0, False))
+        monkeypatch.setattr(Running, "process_id", 1)
         monkeypatch.setattr(readiness, "_IDLE_PART", 0.0)
         monkeypatch.setattr(readiness, "_IDLE_LEAST", 0.5)
         with pytest.raises(ControlFailedError, match="does not respond") as caught:
-            wait_until_ready(_SilentApp(), f"http://{address}:{port}/", 60)
+            wait_until_ready(Running(), f"http://{address}:{port}/", 60)
     assert "ready_within" in caught.value.fix
 
 
