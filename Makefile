@@ -19,7 +19,7 @@ RUN_EXTRAS := --extra service --extra check
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make requirements'
 
-.PHONY: help demo test verify faults crash fuzz flood steady memory chaos stampede interoperability endurance fuzz-simulator lint format \
+.PHONY: help demo test verify faults crash fuzz flood steady soak memory chaos stampede interoperability endurance fuzz-simulator lint format \
 	bench docs requirements clean
 
 help:  ## list these verbs
@@ -75,6 +75,10 @@ flood: $(DEV)  ## genuine deliveries under a flood of forged ones: answers, p99,
 
 steady: $(DEV)  ## 2 000 deliveries a second on PostgreSQL: how late they are answered; SECONDS=
 	PYTHONPATH=src:tests $(BIN)/python bench/steady.py $(or $(SECONDS),60)
+
+soak: $(DEV)  ## 400 events a second for an hour, with a graph; SECONDS= DATABASE=sqlite|postgresql GRAPH=file.svg
+	PYTHONPATH=src:tests $(BIN)/python bench/soak.py --seconds $(or $(SECONDS),3600) \
+		--database $(or $(DATABASE),sqlite) --graph $(or $(GRAPH),soak.svg)
 
 memory: $(DEV)  ## the memory of a process beside 100 000 installations
 	PYTHONPATH=src:tests $(BIN)/python bench/memory.py

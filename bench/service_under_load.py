@@ -50,6 +50,7 @@ def running_service(
     key: str = "",
     fast_path: bool = True,
     forward_url: str = "",
+    event_retention: int = 7 * 86400,
 ) -> Iterator[Running]:
     """`paraph serve` on a free port of the server's core."""
     port, private = kit.free_port(), kit.free_port()
@@ -70,6 +71,7 @@ encryption_keys = ["{key}"]
 linking = "none"
 drain_seconds = 0
 fast_path = {str(fast_path).lower()}
+event_retention = {event_retention}
 forward_url = "{forward_url}"
 forward_secrets = {["bench-forwarding-key-6wRx4T"] if forward_url else []}
 """,
