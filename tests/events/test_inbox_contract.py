@@ -110,12 +110,14 @@ async def test_an_event_is_kept_once(place: Place) -> None:
 
 
 async def test_many_at_once_are_all_kept(place: Place) -> None:
-    """Three hundred, each of them twice."""
+    """Each of many events is delivered twice at the same time, and is kept once."""
+    # A stream flushes each message, and everything has to be stored before a delivery times out.
+    many = 40 if place.events_url else 300
     async with place.open() as box:
-        contents = [meeting(str(number % 300)) for number in range(600)]
+        contents = [meeting(str(number % many)) for number in range(2 * many)]
         outcomes = await asyncio.gather(*map(box.keep, contents))
-        assert (300, 300) == (outcomes.count(Outcome.KEPT), outcomes.count(Outcome.DUPLICATE))
-        assert 300 == len(await box.kept())
+        assert (many, many) == (outcomes.count(Outcome.KEPT), outcomes.count(Outcome.DUPLICATE))
+        assert many == len(await box.kept())
 
 
 async def test_an_event_survives_the_process(place: Place) -> None:
