@@ -145,7 +145,7 @@ async def test_a_destroyed_dead_letter_is_not_delivered_again(store: Database) -
 
 
 async def test_a_claim_takes_no_destroyed_event(store: Database, log: io.StringIO) -> None:
-    """They are purged and not claimed; the claim says that it may have more; the log counts."""
+    """The claim names those that it found; they are purged with other due ones, and counted."""
     await install(store, "1", "2")
     gone = [await keep(store, str(number), JANE) for number in range(5)]
     there = await keep(store, "6", BOB)
@@ -153,13 +153,47 @@ async def test_a_claim_takes_no_destroyed_event(store: Database, log: io.StringI
 
     async with store.transaction() as tx:
         found = await tx.events.claim(now=NOW, until=NOW + 60, limit=2, urgent=False)
-    assert ((), True) == (tuple(found.events), found.has_purged)
+        await tx.events.purge_destroyed(found.destroyed, now=NOW)
+    assert [there.event_id] == [one.event_id for one in found.events]
+    assert found.destroyed
     (line,) = [json.loads(one) for one in log.getvalue().splitlines() if "events.purged" in one]
     assert 5 == line["count"]
-    assert [there.event_id] == [one.event_id for one in await claim(store)]
+    assert [] == await claim(store)
     assert {(EventStatus.FORWARDED, "purged", 0)} == {
         (one.status, one.failure, one.attempts) for one in [await get(store, one) for one in gone]
     }
+
+
+async def test_living_events_wait_for_no_destroyed_ones(store: Database) -> None:
+    """The first claim takes those behind any number of destroyed events, the oldest first."""
+    await install(store, "1", "2")
+    gone = [await keep(store, str(number), JANE) for number in range(20)]
+    behind = [await keep(store, str(number), BOB) for number in (31, 32)]
+    await remove(store, "1")
+
+    async with store.transaction() as tx:
+        found = await tx.events.claim(now=NOW, until=NOW + 60, limit=4, urgent=False)
+    assert [one.event_id for one in behind] == [one.event_id for one in found.events]
+    # Those of both ends of the queue, each once: 4 of the oldest, and 2 before the living ones.
+    assert (6, 6) == (len(found.destroyed), len(set(found.destroyed)))
+    assert {0} == {one.attempts for one in [await get(store, one) for one in gone]}
+
+
+async def test_destroyed_events_of_an_ordered_account_are_purged_together(store: Database) -> None:
+    """In order of the account a claim sees only the first of them; all are purged at once."""
+    await install(store, "1", "2")
+    for number in range(5):
+        await keep(store, str(number), JANE)
+    there = await keep(store, "6", BOB)
+    await remove(store, "1")
+
+    async with store.transaction() as tx:
+        found = await tx.events.claim(now=NOW, until=NOW + 60, limit=9, urgent=False, ordered=True)
+        await tx.events.purge_destroyed(found.destroyed, now=NOW)
+        again = await tx.events.claim(now=NOW, until=NOW + 60, limit=9, urgent=False, ordered=True)
+    assert (0, 1) == (len(found.events), len(found.destroyed))
+    assert [there.event_id] == [one.event_id for one in again.events]
+    assert [] == list(again.destroyed)
 
 
 async def test_a_claimed_event_is_opened_with_the_keys_that_exist(store: Database) -> None:
