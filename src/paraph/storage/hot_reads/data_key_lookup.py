@@ -35,7 +35,7 @@ _KEYS = (
     f" OR owned.account_id = '' AND {_OF_CLIENT} AND {_OF_USER})"
 )
 
-# By owner. An owner without a grant is missing; the value is None for a grant without a key.
+# By owner. Owners without a grant are missing; None stands for a grant without a key.
 Keys = Mapping[tuple[str, str], SealedDataKey | None]
 Owners = Sequence[tuple[str, str]]
 
