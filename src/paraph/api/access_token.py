@@ -65,7 +65,7 @@ class AccessTokenEndpoint:
 
         Args:
             installation_id: as written in the path.
-            authorization: the value of the one `Authorization` header; b"" if there is none.
+            authorization: the value of the one `Authorization` header; b"" without one.
 
         Raises:
             BodyTooSlow, CallerGone: the body did not arrive.
