@@ -11,8 +11,9 @@ from paraph.errors import PeerError, ResourceErrorResponse, TransportError
 from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import keep_newest_tokens, queue_revocation
+from paraph.lifecycle.grant import keep_newest_tokens
 from paraph.lifecycle.link_request import FINISH_SECONDS
+from paraph.lifecycle.removal import queue_revocation
 from paraph.model.grant import Grant, OwnerlessTokens, Revocation, ZoomIdentity
 from paraph.storage.scope import NOTHING_READ, account
 from paraph.zoom.user import ZoomUser

@@ -12,7 +12,6 @@ from typing import Any
 from paraph.errors import MessageMalformed, NotFound, SealBroken, UnknownEncryptionKey
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.user_audit import entries_about
 from paraph.model.event import EventFilter, EventPosition, KeptEvent
 from paraph.model.grant import Grant
 from paraph.model.link import Link
@@ -80,7 +79,7 @@ async def _collect(
     count = await tx.notices.last(context.tombstone_hash(identity))
     marks = context.marks_of_user(identity)
     removals = [one for each in marks if (one := await tx.removals.find_tombstone(each))]
-    about = entries_about(tx, context, account_id=account_id, user_id=user_id, links=links)
+    about = audit.entries_about(tx, context, account_id=account_id, user_id=user_id, links=links)
     entries = [one async for one in about]
     removed = {one.details["installation"] for one in entries if one.action == "grant.removed"}
     receipts = await tx.removals.receipts_of(sorted(removed - {""}))
