@@ -52,6 +52,14 @@ def test_a_broken_environment_is_inconclusive_with_a_reason() -> None:
     assert 3 == Run("x", "", found).exit_code()
 
 
+def test_a_replaced_zoom_is_told_to_the_app() -> None:
+    """A case that replaces Zoom and then is not applicable leaves no app with the old address."""
+    target = twin_target()
+    del target.variants["tls_zoom"]
+    found = run_group(target, "token", ["tok-tls", "tok-client-auth"], lambda _finding: None)
+    assert [Verdict.NOT_APPLICABLE, Verdict.PASS] == [one.verdict for one in found]
+
+
 def test_an_environment_that_joins_a_group_leaves_its_cases_if_it_fails() -> None:
     """The environment that the group began with still runs them."""
     waiting = iter(select(["start-*"]))

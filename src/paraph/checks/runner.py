@@ -273,10 +273,7 @@ def _reset_around(environment: Environment) -> Iterator[None]:
         yield
     finally:
         environment.zoom.reset()
-        alive = environment.app is not None and environment.app.alive
-        if environment.target.is_started_here and (
-            environment.variant or not alive or environment.offset
-        ):
+        if environment.target.is_started_here and environment.is_changed:
             environment.offset = 0.0
             _restart(environment)
 

@@ -62,6 +62,7 @@ class Environment:
         self.port = first if target.is_started_here else 0
         self._spare_ports = [str(one) for one in spare]
         self.app: Application | None = None
+        self._zoom_of_app: Zoom | None = None
         try:
             self.zoom = self._new_zoom(None)
         except OSError:
@@ -145,6 +146,13 @@ class Environment:
             "certificate_key": str(self.certificate.key) if self.certificate else "",
         }
 
+    @property
+    def is_changed(self) -> bool:
+        """True if the app has ended, has other settings or another Zoom, or its clock was moved."""
+        alive = self.app is not None and self.app.alive
+        moved = self.variant or self.offset or self.zoom is not self._zoom_of_app
+        return bool(moved) or not alive
+
     def start(self, variant: str = "", **variables: str) -> None:
         """Start the app, or a variant of it from the target file.
 
@@ -169,6 +177,7 @@ class Environment:
         if self.target.impersonate:
             merged = self._impersonating(merged)
         self.app = start(self.target, merged, self.values())
+        self._zoom_of_app = self.zoom
         self._register()
         ready = self.target.start
         where = urljoin(self.base, fill(ready.ready, self.values()))
