@@ -14,10 +14,11 @@ import os
 import sqlite3
 import statistics
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -34,13 +35,19 @@ EVENTS = tuple(map(int, os.environ.get("BENCH_EVENTS", "1000 100000").split()))
 INSTALLATIONS = tuple(map(int, os.environ.get("BENCH_INSTALLATIONS", "100 10000 100000").split()))
 ROUNDS = 9
 # Batches in one round, by size.
-BATCHES = {1: 40, 32: 6}
-VENDS = 200
+BATCHES = {1: 20, 32: 3}
 ACCOUNTS = 200
-# Installations whose tokens can be opened; the others are copies of their rows.
+# Installations that are looked up, each once in a round; the others are copies of their rows.
 OPENED = 50
 SECOND = 1_764_000_000
 PER_SECOND = 400
+
+
+class Cost(NamedTuple):
+    """CPU time of one work in this process and in the database, in microseconds."""
+
+    own: float
+    theirs: float
 
 
 class Bench:
@@ -86,6 +93,10 @@ class Bench:
             event_ts=now * 1_000 + number % PER_SECOND,
         )
 
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
     async def install_accounts(self) -> None:
         """Data keys for the accounts of the events."""
         async with self._store.transaction() as tx:
@@ -99,7 +110,7 @@ class Bench:
         while (missing := goal - next(self._number)) > 0:
             await self._store.keep_events(self.events(min(512, missing)), client_id=sample.CLIENT)
 
-    async def keep(self, size: int, *, is_known: bool = True) -> tuple[float, float]:
+    async def keep(self, size: int, *, is_known: bool = True) -> Cost:
         """Return the microseconds of CPU time of one event in batches of this size."""
         count = BATCHES[size]
         batches = iter([self.events(size, is_known=is_known) for _ in range(count)])
@@ -109,15 +120,13 @@ class Bench:
 
         return await self._cost(one, count, size)
 
-    async def fill_installations(self, present: int, goal: int) -> None:
+    async def fill_installations(self, goal: int) -> None:
         """Add installations: the first ones as installing does, then copies of their rows."""
-        if not present:
-            async with self._store.transaction() as tx:
-                for number in range(OPENED):
-                    await tx.grants.add(sample.grant(f"g{number}"))
-                    await tx.links.add(sample.link(f"g{number}"))
-            present = OPENED
-        ids = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(present, goal)]
+        async with self._store.transaction() as tx:
+            for number in range(OPENED):
+                await tx.grants.add(sample.grant(f"g{number}"))
+                await tx.links.add(sample.link(f"g{number}"))
+        ids = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(OPENED, goal)]
         for table, changed in (
             (tables.grants, ("grant_id", "user_id")),
             (tables.links, ("link_id", "grant_id", "subject")),
@@ -142,66 +151,94 @@ class Bench:
         await connection.execute("ANALYZE")
         await connection.close()
 
-    async def vend(self) -> tuple[float, float]:
+    async def vend(self) -> Cost:
         """Return the microseconds of CPU time of one lookup of an installation and its token."""
-        marks = itertools.cycle(range(OPENED))
+        identity = ZoomIdentity(sample.CLIENT, f"writer-{next(self._number)}", "user")
+        async with self._store.transaction() as tx:
+            # After a commit no row is used that was read before.
+            await tx.grants.add(sample.grant(identity.account_id, identity=identity))
+        marks = iter(range(OPENED))
 
         async def one() -> None:
             row = await self._store.read_access("", f"link-g{next(marks)}")
             self._store.open_access_token(row)
 
-        return await self._cost(one, VENDS, 1)
+        return await self._cost(one, OPENED, 1)
 
-    async def _cost(
-        self, work: Callable[[], Awaitable[None]], count: int, size: int
-    ) -> tuple[float, float]:
+    async def _cost(self, work: Callable[[], Awaitable[None]], count: int, size: int) -> Cost:
         pids = self._pids()
         own, theirs = exact_cpu_seconds([os.getpid()]), exact_cpu_seconds(pids)
         for _ in range(count):
             await work()
         own = exact_cpu_seconds([os.getpid()]) - own
         theirs = exact_cpu_seconds(pids) - theirs
-        return own / count / size * 1e6, theirs / count / size * 1e6
+        return Cost(own / count / size * 1e6, theirs / count / size * 1e6)
 
 
-async def measure(kind: str, url: str, pids: Callable[[], list[int]]) -> None:
-    """Measure one database at each size, and print its rows."""
-    store = await open_store(url, sample.ring(), randomness=os.urandom)
-    bench = Bench(url, store, pids)
+async def measure(kind: str, urls: Callable[[], str], pids: Callable[[], list[int]]) -> None:
+    """Measure databases of each size in alternating rounds, and print their rows."""
+    filled = [await opened(urls(), pids, events=goal) for goal in EVENTS]
+    for is_known, size in itertools.product((True, False), BATCHES):
+        what = f"an event{'' if is_known else ' without a data key'}, batches of {size}"
+        works = [partial(bench.keep, size, is_known=is_known) for bench in filled]
+        show(kind, what, EVENTS, await alternate(works))
+    for bench in filled:
+        await bench.close()
+    filled = [await opened(urls(), pids, installations=goal) for goal in INSTALLATIONS]
+    show(kind, "a vend", INSTALLATIONS, await alternate([bench.vend for bench in filled]))
+    for bench in filled:
+        await bench.close()
+
+
+async def opened(
+    url: str, pids: Callable[[], list[int]], *, events: int = 0, installations: int = 0
+) -> Bench:
+    """A new database with so many rows."""
+    bench = Bench(url, await open_store(url, sample.ring(), randomness=os.urandom), pids)
     await bench.install_accounts()
-    for goal in EVENTS:
-        await bench.fill_events(goal)
-        for size, is_known in ((1, True), (32, True), (1, False), (32, False)):
-            costs = [await bench.keep(size, is_known=is_known) for _ in range(ROUNDS)]
-            of = "an event" if is_known else "an event without a data key"
-            show(kind, f"{of}, batches of {size}", f"{goal:,} events", costs)
-    present = 0
-    for goal in INSTALLATIONS:
-        await bench.fill_installations(present, goal)
-        present = goal
-        costs = [await bench.vend() for _ in range(ROUNDS)]
-        show(kind, "a vend", f"{goal:,} installations", costs)
-    await store.close()
+    await bench.fill_events(events)
+    if installations:
+        await bench.fill_installations(installations)
+    return bench
 
 
-def show(kind: str, what: str, present: str, costs: list[tuple[float, float]]) -> None:
-    """Print the medians of one row of the table."""
-    own, theirs = (statistics.median(values) for values in zip(*costs, strict=True))
-    print(f"| {kind} | {what} | {present} | {own:.0f} | {theirs:.0f} |", flush=True)
+async def alternate(works: Sequence[Callable[[], Awaitable[Cost]]]) -> list[Cost]:
+    """Return the median costs of each work."""
+    rounds = [[await work() for work in works] for _ in range(1 + ROUNDS)]
+    # The first round opens connections and prepares statements.
+    return [
+        Cost(*map(statistics.median, zip(*costs, strict=True)))
+        for costs in zip(*rounds[1:], strict=True)
+    ]
+
+
+def show(kind: str, what: str, present: Sequence[int], costs: Sequence[Cost]) -> None:
+    """Print the rows of one work, each beside the first one."""
+    for count, cost in zip(present, costs, strict=True):
+        ratio = (cost.own + cost.theirs) / (costs[0].own + costs[0].theirs)
+        figures = f"{cost.own:.0f} | {cost.theirs:.0f} | {ratio:.2f}"
+        print(f"| {kind} | {what} | {count:,} | {figures} |", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
-    print(f"{kit.machine()}\n\n| database | cost of | present | CPU µs here | in the database |")
-    print("|---|---|--:|--:|--:|")
+    print(f"{kit.machine()}\n")
+    print("| database | cost of | present | CPU µs here | in the database | of the first |")
+    print("|---|---|--:|--:|--:|--:|", flush=True)
     with tempfile.TemporaryDirectory(prefix="paraph-growth-") as folder:
-        asyncio.run(measure("SQLite", f"sqlite:///{folder}/paraph.db", list))
+        names = (f"sqlite:///{folder}/{number}.db" for number in itertools.count())
+        asyncio.run(measure("SQLite", lambda: next(names), list))
     postgres = PostgresServer(durable=True)
     try:
         postgres.start()
         root = Path(f"/proc/{postgres.pid}/task/{postgres.pid}/children")
-        url = postgres.create_database(empty=True)
-        asyncio.run(measure("PostgreSQL", url, lambda: list(map(int, root.read_text().split()))))
+        asyncio.run(
+            measure(
+                "PostgreSQL",
+                lambda: postgres.create_database(empty=True),
+                lambda: list(map(int, root.read_text().split())),
+            )
+        )
     finally:
         postgres.stop()
 

@@ -14,7 +14,7 @@ from paraph.errors import UnknownEncryptionKey
 from paraph.events.inbox import Inbox
 from paraph.events.recipients import Recipients, find_recipients
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.lifecycle.removal import Removal, remove_grant
 from paraph.model.event import KeptEvent
 from paraph.zoom.concerned_users import Selection
 from storage import sample

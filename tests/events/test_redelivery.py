@@ -14,7 +14,7 @@ from paraph.errors import NotFound, UsageError
 from paraph.events.inbox import Inbox
 from paraph.events.redelivery import Redelivered, find_event, redeliver, redeliver_dead
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.lifecycle.removal import Removal, remove_grant
 from paraph.model.event import EventFilter, EventPosition, EventStatus
 from service_kit import ACCOUNT, running
 from storage import sample

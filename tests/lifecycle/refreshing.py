@@ -12,7 +12,7 @@ from typing import Any
 
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.lifecycle.removal import Removal, remove_grant
 from paraph.model.event import KeptEvent
 from paraph.model.grant import Grant
 from paraph.model.phase import Phase

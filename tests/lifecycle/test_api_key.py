@@ -11,7 +11,14 @@ import pytest
 from databases import new_sqlite
 from events.inbox_kit import open_context
 from paraph.errors import ApiKeyMissing
-from paraph.lifecycle.api_key import ApiKeys, create_key, parse_key, present, revoke_key
+from paraph.lifecycle.api_key import (
+    ApiKeys,
+    Presented,
+    create_key,
+    parse_key,
+    present,
+    revoke_key,
+)
 from paraph.lifecycle.context import Context
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +36,7 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
 async def test_a_typed_key_reads_as_a_presented_one() -> None:
     """In a form as in the header."""
     key = f"paraph_{ID}_{SECRET}"
-    assert (ID, SECRET.encode()) == parse_key(key)
+    assert Presented(ID, SECRET.encode()) == parse_key(key)
     assert parse_key(key) == present([(b"authorization", f"Bearer {key}".encode())])
 
 

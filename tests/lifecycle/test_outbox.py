@@ -11,8 +11,8 @@ import pytest
 
 from events.inbox_kit import open_context
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.lifecycle.outbox import NoticeKind, notify_host, notify_recovery
+from paraph.lifecycle.removal import Removal, remove_grant
 from paraph.model.installation import Installation
 from paraph.storage.stores.notice import EPOCH_STEP
 from storage import sample

@@ -88,7 +88,7 @@ def test_every_deletion_follows_a_transition() -> None:
         for node in ast.walk(function)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in DELETES
     ]
-    assert ["lifecycle/grant.py", "lifecycle/link.py"] == sorted(path for path, _ in found)
+    assert ["lifecycle/link.py", "lifecycle/removal.py"] == sorted(path for path, _ in found)
     for _, function in found:
         first, second = function.body[-2:]
         assert isinstance(first, ast.Expr)

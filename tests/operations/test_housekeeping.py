@@ -14,8 +14,8 @@ from paraph.errors import PeerUnavailable
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import carry_out
-from paraph.lifecycle.grant import queue_revocation
 from paraph.lifecycle.link_request import FINISH_SECONDS
+from paraph.lifecycle.removal import queue_revocation
 from paraph.model.grant import Grant, OwnerlessTokens
 from paraph.model.phase import Phase
 from paraph.operations.housekeeping import (

@@ -14,7 +14,7 @@ import pytest
 from paraph.errors import ConfigurationError, StorageError
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.lifecycle.removal import Removal, remove_grant
 from paraph.operations.receipt_export import MARK_SECONDS, ReceiptExport
 from paraph.service.app import open_service
 from paraph.service.context import open_context, receipt_book

@@ -14,6 +14,7 @@ from paraph.errors import SealBroken
 from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.database import Database, open_store
+from paraph.storage.stores.events.event_keys import living_keys
 from storage import sample
 from storage.key_kit import get, install, is_readable, keep, remove
 from storage.sample import ACCOUNT, CLIENT
@@ -71,6 +72,28 @@ async def test_each_body_goes_with_its_own_user(store: Database) -> None:
     assert [False, True, True, True] == [await is_readable(store, one) for one in every]
     assert 3 == await remove(store, "2")
     assert [False] * 4 == [await is_readable(store, one) for one in every]
+
+
+async def test_an_owner_whose_grant_has_no_key_yet_keeps_the_body(store: Database) -> None:
+    """Grants of an earlier version get keys later: until then no other owner's key seals alone."""
+    await install(store, "1")
+    bob = sample.grant("2")
+    async with store.transaction() as tx:
+        await tx.grants.add(bob)
+    before = await keep(store, "1", JANE, BOB)
+    async with store.transaction() as tx:
+        assert 2 == await tx.data_keys.add_missing(bob.identity, os.urandom)
+    after = await keep(store, "2", JANE, BOB)
+
+    await remove(store, "1")
+    async with store.transaction() as tx:
+        assert 0 == await tx.events.purge_user(CLIENT, JANE, account_ids=[ACCOUNT])
+    assert [True, True] == [await is_readable(store, one) for one in (before, after)]
+
+    async with store.transaction() as tx:
+        await tx.grants.delete(bob.grant_id)
+        assert 1 == await tx.events.purge_user(CLIENT, BOB, account_ids=[ACCOUNT])
+    assert [False, False] == [await is_readable(store, one) for one in (before, after)]
 
 
 async def test_events_without_an_account_go_with_the_users_last_grant(store: Database) -> None:
@@ -273,6 +296,36 @@ async def test_the_body_of_a_duplicate_stays_as_it_is(store: Database) -> None:
     again = replace(event, arrival=event.arrival + 7)
     assert [Outcome.DUPLICATE] == await store.keep_events([again], client_id=CLIENT)
     assert not await is_readable(store, event)
+
+
+async def test_an_event_of_more_users_than_sqlite_takes_parameters(store: Database) -> None:
+    """An operator opens it, whatever the number of its data keys."""
+    key_ids = [f"key-{number}" for number in range(33_000)]
+    async with store.reading() as tx:
+        assert {} == await living_keys(tx.events._connection, key_ids)
+
+
+@pytest.mark.parametrize("damage", ['["half', "{}", "[1]", "null", '"text"', ""])
+async def test_a_damaged_list_of_keys_is_a_dead_letter_and_blocks_no_other(
+    store: Database, database_url: str, log: io.StringIO, damage: str
+) -> None:
+    """Its row is listed, counted and logged with the reason; the other events are claimed."""
+    await install(store, "1")
+    bad, good = await keep(store, "1", JANE), await keep(store, "2", JANE)
+    await tamper(
+        database_url,
+        f"UPDATE kept_events SET sealed_for = '{damage}' WHERE event_id = '{bad.event_id}'"
+        " RETURNING 1",
+    )
+
+    assert [good.event_id] == [one.event_id for one in await claim(store)]
+
+    async with store.reading() as tx:
+        (dead,) = await tx.events.page(status=EventStatus.DEAD)
+        backlog = await tx.events.backlog()
+    assert (bad.event_id, 1, 1) == (dead.event_id, backlog.waiting, backlog.dead)
+    assert "seal_broken: the column sealed_for is damaged" == dead.failure
+    assert 1 == log.getvalue().count("event.not_opened")
 
 
 async def test_a_batch_has_many_owners(store: Database) -> None:

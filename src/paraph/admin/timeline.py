@@ -1,7 +1,7 @@
 """The timeline of one installation: proofs, refreshes, events, notices and other audit entries.
 
 Refreshes come from the audit. Of the audit, the newest part of the chain is read
-(`user_audit.BATCH` entries), so that a page costs the same in a large database.
+(`audit.ENTRIES_AT_ONCE` entries), so that a page costs the same in a large database.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 
 from paraph.admin.page import nothing_here
+from paraph.lifecycle.audit import entries_about
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.user_audit import entries_about
 from paraph.model.event import EventFilter, KeptEvent
 from paraph.model.installation import Installation
 from paraph.model.link import Proof

@@ -6,18 +6,24 @@ generator that both paths run. The refresh token is never returned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 
-from paraph.api.problem import MALFORMED, TOO_LONG, problem_response
+from paraph.api.problem import MALFORMED, TOO_LONG, Problems, problem_response
 from paraph.errors import ParaphError
 from paraph.http.body import READ_SECONDS, BodyTooLong
 from paraph.http.endpoint import ReadBody, ReadTogether, Steps, Wait
-from paraph.http.response import CompleteResponse, Fields, Headers
+from paraph.http.response import CompleteResponse, Fields
 from paraph.lifecycle.active_access import Access, ActiveAccess
-from paraph.lifecycle.api_key import ApiKeys, Presented, present, require_scope, require_subject
+from paraph.lifecycle.api_key import (
+    ApiKeys,
+    Presented,
+    parse_authorization,
+    require_scope,
+    require_subject,
+)
 from paraph.lifecycle.api_key import Scope as KeyScope
 from paraph.model.installation import AccessRow
 from paraph.storage.database import Database
@@ -46,30 +52,26 @@ _encoder = msgspec.json.Encoder()
 class AccessTokenEndpoint:
     """Returns valid access tokens of active installations."""
 
-    def __init__(self, store: Database, keys: ApiKeys, access: ActiveAccess) -> None:
+    def __init__(
+        self, store: Database, keys: ApiKeys, access: ActiveAccess, problems: Problems
+    ) -> None:
         self._store = store
         self._keys = keys
         self._access = access
+        self._problems = problems
 
-    def answer(
-        self,
-        installation_id: str,
-        headers: Headers,
-        *,
-        problem: Callable[[ParaphError], CompleteResponse],
-    ) -> Steps:
+    def answer(self, installation_id: str, authorization: bytes) -> Steps:
         """Answer one call: with the token, or with a problem; see `paraph.http.endpoint`.
 
         Args:
             installation_id: as written in the path.
-            headers: the headers of the call.
-            problem: returns the response to an error.
+            authorization: the value of the one `Authorization` header; b"" without one.
 
         Raises:
             BodyTooSlow, CallerGone: the body did not arrive.
         """
         try:
-            presented = present(headers)
+            presented = parse_authorization(authorization)
             # The row is read after the whole request has arrived: as recently as possible.
             body, row = yield ReadTogether(
                 self._store.look_up_access, (presented.key_id, installation_id), _READ_BODY
@@ -84,7 +86,7 @@ class AccessTokenEndpoint:
         except BodyTooLong:
             return CompleteResponse.of(problem_response(TOO_LONG))
         except ParaphError as error:
-            return problem(error)
+            return CompleteResponse.of(self._problems.of(error))
         return _response_of(access)
 
     def _subject(self, presented: Presented, row: AccessRow, body: bytes) -> str | None:

@@ -35,10 +35,10 @@ from paraph.http.body import (
     BodyTooSlow,
     CallerGone,
 )
-from paraph.http.endpoint import Steps, respond
-from paraph.http.response import CompleteResponse, Headers
+from paraph.http.endpoint import respond
+from paraph.http.response import CompleteResponse
 from paraph.lifecycle.active_access import ActiveAccess
-from paraph.lifecycle.api_key import ApiKeys
+from paraph.lifecycle.api_key import ApiKeys, authorization_of
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.logs import get_logger
@@ -57,7 +57,11 @@ _log = get_logger("api")
 
 
 class ManagementApi:
-    """The ASGI application of `/v1`: routes requests, limits bodies, turns errors into problems."""
+    """The ASGI application of `/v1`: routes requests, limits bodies, turns errors into problems.
+
+    Attributes:
+        vend: begins to answer a call for an access token; see `AccessTokenEndpoint.answer`.
+    """
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class ManagementApi:
     ) -> None:
         self._idempotency = idempotency
         self._bodies = BodyReader()
-        self._vending = vending
+        self.vend = vending.answer
         self._proxy = proxy
         self._problems = problems
 
@@ -94,15 +98,7 @@ class ManagementApi:
                 # The caller sees a truncated body, never one that only looks complete.
                 _log.warning("api.broken_off", error_code=error.code, why=error.detail)
                 return
-            await self.problem(error).send(send)
-
-    def vend(self, installation_id: str, headers: Headers) -> Steps:
-        """Answer a call for an access token; see `AccessTokenEndpoint.answer`."""
-        return self._vending.answer(installation_id, headers, problem=self.problem)
-
-    def problem(self, error: ParaphError) -> CompleteResponse:
-        """Return the response to an error."""
-        return CompleteResponse.of(self._problems.of(error))
+            await CompleteResponse.of(self._problems.of(error)).send(send)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_path: bytes = scope.get("raw_path") or b""
@@ -119,7 +115,7 @@ class ManagementApi:
             await self._bounded(scope, receive, send)
 
     async def _vend(self, installation_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        steps = self.vend(installation_id, scope["headers"])
+        steps = self.vend(installation_id, authorization_of(scope["headers"]))
         response = await respond(steps, scope, receive, bodies=self._bodies)
         await response.send(send)
 
@@ -175,7 +171,7 @@ def create_management_api(
 
     return ManagementApi(
         Idempotency(call_framework, keys, context),
-        vending=AccessTokenEndpoint(context.store, keys, access),
+        vending=AccessTokenEndpoint(context.store, keys, access, problems),
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
         problems=problems,
     )

@@ -54,7 +54,6 @@ from paraph.zoom.webhook_verification import (
     Freshness,
     VerifiedDelivery,
     assess_delivery_headers,
-    verify_webhook,
 )
 
 PATH = "/webhook"
@@ -124,13 +123,14 @@ class WebhookEndpoint:
                 return fresh
             if not isinstance(fresh, FreshHeaders):
                 return (yield from self._answer_stale(scope["headers"]))
-            delivery = verify_webhook(fresh, (yield _READ_BODY), secrets=self._secrets)
+            delivery = fresh.verify((yield _READ_BODY), secrets=self._secrets)
+            if delivery is None:
+                self.watch.refuse(SignatureMismatch.code)
+                until = self._rotation_until
+                return self._later if until and self._clock() < until else self._refused
             return (yield from self._accept(delivery, scope["headers"]))
         except BodyError:
             return self._refuse(DeliveryRejected.code)
-        except SignatureMismatch as error:
-            self.watch.refuse(error.code)
-            return self._later if self._clock() < self._rotation_until else self._refused
         except Exception as error:  # noqa: BLE001 - `_response_to` tells the errors apart.
             return self._response_to(error)
 

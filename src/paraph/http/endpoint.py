@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from starlette.types import Receive, Scope
 
 from paraph.http.body import BodyReader
@@ -34,8 +35,7 @@ class ReadBody:
     seconds: float
 
 
-@dataclass(slots=True)
-class ReadTogether:
+class ReadTogether(msgspec.Struct, gc=False):
     """Read a value that one statement can read for many requests; it is the result.
 
     Args:

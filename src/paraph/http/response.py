@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Message, Send
 
@@ -32,7 +33,7 @@ class Fields:
         self.lines = b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
-class CompleteResponse:
+class CompleteResponse(msgspec.Struct, eq=False, gc=False):
     """A complete response.
 
     Attributes:
@@ -42,13 +43,14 @@ class CompleteResponse:
         again: True if the same response is sent many times, as a refusal is.
     """
 
-    __slots__ = ("again", "body", "fields", "status")
+    status: int
+    fields: Fields
+    body: bytes
+    again: bool = False
 
-    def __init__(self, status: int, fields: Fields, body: bytes, *, again: bool = False) -> None:
-        self.status = status
-        self.fields = fields
-        self.body = body
-        self.again = again
+    def __repr__(self) -> str:
+        # A body can hold a token.
+        return f"CompleteResponse(status={self.status})"
 
     @classmethod
     def of(

@@ -25,9 +25,10 @@ from paraph.errors import (
 )
 from paraph.lifecycle import audit, refresh_lease
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import queue_revocation, require_reauthorization, tokens_of
+from paraph.lifecycle.grant import require_reauthorization, tokens_of
 from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.refresh_lease import LEASE_SECONDS, Lease
+from paraph.lifecycle.removal import queue_revocation
 from paraph.lifecycle.replacement import TRANSFERRED, other_grants
 from paraph.logs import get_logger
 from paraph.model.grant import GRANT_TRANSITIONS, Grant, GrantEvent, Tokens

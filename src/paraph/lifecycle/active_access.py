@@ -13,7 +13,8 @@ refreshed at once every hour.
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+
+import msgspec
 
 from paraph.errors import (
     BeingDecided,
@@ -33,7 +34,7 @@ REFRESH_BEFORE = 120
 JITTER_SECONDS = 300
 
 
-class Access(NamedTuple):
+class Access(msgspec.Struct, frozen=True, gc=False):
     """The access token and the facts that a call for an installation needs.
 
     `token_version` identifies the token set; `scopes` are sorted and separated by spaces.

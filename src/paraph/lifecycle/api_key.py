@@ -12,7 +12,8 @@ import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from paraph.errors import ApiKeyMissing, NotAllowed, NotFound, StorageError, UsageError
 from paraph.lifecycle import audit
@@ -79,14 +80,14 @@ async def create_key(
     return Secret(f"paraph_{key_id}_{secret.reveal()}")
 
 
-class Presented(NamedTuple):
+class Presented(msgspec.Struct, frozen=True, gc=False):
     """A key as a request presents it, before it is checked."""
 
     key_id: str
     secret: bytes
 
 
-class ApiKey(NamedTuple):
+class ApiKey(msgspec.Struct, frozen=True, gc=False):
     """A live key and its permissions."""
 
     key_id: str
@@ -135,12 +136,10 @@ class ApiKeys:
         same = hmac.compare_digest(presented_hash, known)
         if not same or row.key_secret_hash is None or row.key_revoked_at is not None:
             raise ApiKeyMissing("the presented API key is not live")
-        if self._context.now() - self._last_use(key_id, row) >= _TOUCH_SECONDS:
+        last_use = max(row.key_last_used_at or 0, self._touched.get(key_id, 0))
+        if self._context.now() - last_use >= _TOUCH_SECONDS:
             self._note_use(key_id)
         return ApiKey(key_id, _scopes(row.key_scopes or ""), row.key_subject_prefix or "")
-
-    def _last_use(self, key_id: str, row: AccessRow) -> int:
-        return max(row.key_last_used_at or 0, self._touched.get(key_id, 0))
 
     def _note_use(self, key_id: str) -> None:
         now = self._context.now()
@@ -163,11 +162,16 @@ def present(headers: Iterable[tuple[bytes, bytes]]) -> Presented:
     Raises:
         ApiKeyMissing: there is no key, more than one, or a malformed one.
     """
+    return parse_authorization(authorization_of(headers))
+
+
+def authorization_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the value of the one `Authorization` header; b"" without one, or if it is repeated."""
     found: bytes | None = None
     for name, value in headers:
         if name == b"authorization":
             found = value if found is None else b""
-    return parse_authorization(found or b"")
+    return found or b""
 
 
 def parse_authorization(value: bytes) -> Presented:

@@ -5,26 +5,32 @@ deleted or moved breaks every later one. The newest digest, the *head*, is writt
 the log is stored elsewhere, it proves tampering up to the last exported head. That holds even
 against an attacker who has the database and the key and rebuilds the whole chain.
 
-Details hold no personal data and no secret: persons appear as keyed hashes.
+Details hold no personal data and no secret: an entry names a person or a subject by a keyed hash,
+and an installation by its id.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
+from paraph.model.link import Link
 from paraph.model.management import AuditEntry
 from paraph.storage.database import Database
 from paraph.storage.transaction import Transaction
 
 _BEGINNING = bytes(32)
 _PAGE = 500
+# The number of entries that one statement reads for `entries_about`.
+ENTRIES_AT_ONCE = 20_000
+_PERSONS = ("person", "former")
+_OF_THE_PERSON = frozenset({"installation", "subject"})
 
 _log = get_logger("audit")
 
@@ -162,3 +168,50 @@ def _compared(walk: _Walk, heads: Mapping[tuple[int, int], str]) -> ChainVerdict
     return ChainVerdict(
         walk.sequence, walk.previous.hex(), broken_at, why, len(walk.began), given_up
     )
+
+
+async def entries_about(
+    tx: Transaction,
+    context: Context,
+    *,
+    account_id: str,
+    user_id: str,
+    links: Sequence[Link],
+    newest_batch: bool = False,
+) -> AsyncIterator[AuditEntry]:
+    """Yield the audit entries about one Zoom user and about no other, oldest first.
+
+    An installation can change from one Zoom user to another, and a subject can have another Zoom
+    user later. So an entry that names a person belongs to that person alone.
+
+    Args:
+        tx: reads the chain.
+        context: the app's keys.
+        account_id: of Zoom.
+        user_id: of Zoom.
+        links: the links of the user's grant.
+        newest_batch: read only the newest ENTRIES_AT_ONCE entries of the chain.
+    """
+    person = context.identifier(account_id, user_id)
+    others = {link.link_id for link in links} | {context.identifier(one.subject) for one in links}
+    head = await tx.audit.head()
+    newest = 0 if head is None else head.sequence
+    start = max(0, newest - ENTRIES_AT_ONCE) if newest_batch else 0
+    for after in range(start, newest, ENTRIES_AT_ONCE):
+        until = min(after + ENTRIES_AT_ONCE, newest)
+        for entry in await tx.audit.mentioning([person, *others], after=after, until=until):
+            named = [entry.details[name] for name in _PERSONS if name in entry.details]
+            if person in named or not named:
+                yield _without_others(entry, person)
+
+
+def _without_others(entry: AuditEntry, person: str) -> AuditEntry:
+    """Return an entry without the hashes of other people, and without what is theirs.
+
+    Where another person took an installation over, it and its subject are that person's.
+    """
+    is_former = entry.details.get("person", person) != person
+    left_out = {name for name in _PERSONS if entry.details.get(name) != person}
+    left_out |= _OF_THE_PERSON if is_former else set()
+    details = {name: value for name, value in entry.details.items() if name not in left_out}
+    return replace(entry, details=details)

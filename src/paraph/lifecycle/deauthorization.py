@@ -25,7 +25,7 @@ from paraph.errors import InvalidGrant
 from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, mark_removed, remove_grant
+from paraph.lifecycle.removal import Removal, mark_removed, remove_grant
 from paraph.model.grant import GRANT_TRANSITIONS, Grant, GrantEvent, ZoomIdentity
 from paraph.model.phase import Phase
 from paraph.model.removal import UNKNOWN_TIME, TombstoneTimes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from paraph.errors import NotFound
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.lifecycle.removal import Removal, remove_grant
 from paraph.model.installation import Installation
 from paraph.model.phase import Phase
 from paraph.model.removal import Receipt

@@ -31,16 +31,12 @@ from paraph.installs.pending_authorization import PendingAuthorization, used_sta
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import Order, Tombstone, find_tombstone
-from paraph.lifecycle.grant import (
-    keep_consent,
-    keep_newest_tokens,
-    queue_revocation,
-    tokens_of,
-)
+from paraph.lifecycle.grant import keep_consent, keep_newest_tokens, tokens_of
 from paraph.lifecycle.link import activate_unlinked, add_pending
 from paraph.lifecycle.link_request import demand_unused, take_request
 from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_outcome
+from paraph.lifecycle.removal import queue_revocation
 from paraph.lifecycle.replacement import other_grants
 from paraph.logs import get_logger
 from paraph.model.grant import Grant, OwnerlessTokens, Tokens, ZoomIdentity

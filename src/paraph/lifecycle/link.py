@@ -19,8 +19,8 @@ from paraph.former_names import FormerSecret
 from paraph.installs.pending_authorization import LinkWish
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.lifecycle.outbox import notify_host
+from paraph.lifecycle.removal import Removal, remove_grant
 from paraph.lifecycle.replacement import (
     Replacement,
     continue_count,

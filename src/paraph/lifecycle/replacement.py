@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import end_grant
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, STALE_SECONDS, notify_host
+from paraph.lifecycle.removal import end_grant
 from paraph.model.grant import Grant, GrantEvent, ZoomIdentity
 from paraph.model.installation import Installation
 from paraph.model.link import Link, Proof

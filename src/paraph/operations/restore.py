@@ -17,7 +17,8 @@ from paraph.errors import InvalidGrant, PeerError
 from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant, require_reauthorization
+from paraph.lifecycle.grant import require_reauthorization
+from paraph.lifecycle.removal import Removal, remove_grant
 from paraph.logs import get_logger
 from paraph.model.grant import Grant, GrantEvent
 from paraph.model.management import ApiKey

@@ -12,7 +12,6 @@ from typing import Any
 from paraph.errors import MessageMalformed, NotFound, SealBroken, UnknownEncryptionKey
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.user_audit import entries_about
 from paraph.model.event import EventFilter, EventPosition, KeptEvent
 from paraph.model.grant import Grant
 from paraph.model.link import Link
@@ -78,9 +77,9 @@ async def _collect(
     links = [] if grant is None else await tx.links.for_grant(grant.grant_id)
     requests = await tx.links.requests_of([link.subject for link in links])
     count = await tx.notices.last(context.tombstone_hash(identity))
-    hashes = [context.tombstone_hash(identity), context.removal_mark(user_id)]
-    removals = [one for each in hashes if (one := await tx.removals.find_tombstone(each))]
-    about = entries_about(tx, context, account_id=account_id, user_id=user_id, links=links)
+    marks = context.marks_of_user(identity)
+    removals = [one for each in marks if (one := await tx.removals.find_tombstone(each))]
+    about = audit.entries_about(tx, context, account_id=account_id, user_id=user_id, links=links)
     entries = [one async for one in about]
     removed = {one.details["installation"] for one in entries if one.action == "grant.removed"}
     receipts = await tx.removals.receipts_of(sorted(removed - {""}))

@@ -53,22 +53,22 @@ def private_fast_routes(api: ManagementApi) -> FindRoute:
     """Return the routes of the private side that the fast path may answer."""
 
     def begin(scope: Scope, named: Mapping[bytes, bytes]) -> Steps | None:
-        headers = scope["headers"]
         match = VEND_PATH.fullmatch(scope["target"])
         length = named.get(b"content-length", b"")
+        authorization = named.get(b"authorization")
         if (
             match is None
             # The Host header of a call without an API key is checked, on the ASGI path.
-            or b"authorization" not in named
+            or authorization is None
             # No header may be repeated: neither a length nor a key.
-            or len(named) != len(headers)
+            or len(named) != len(scope["headers"])
             or holds_own_header(named)
             or len(length) > _LENGTH_DIGITS
             or not length.isdigit()
             or int(length) > MAX_BODY_BYTES
         ):
             return None
-        return api.vend(match[1].decode(), headers)
+        return api.vend(match[1].decode(), authorization)
 
     vend = FastRoute(
         b"POST", begin, headers=MACHINE_HEADERS, failed=lambda error: failed("POST", error)

@@ -9,8 +9,8 @@ sends and not the output of a parser.
     x-zm-signature: v0=<hex of HMAC-SHA256(webhook secret, "v0:" timestamp ":" body)>
     x-zm-request-timestamp: <epoch seconds>
 
-Types enforce the order: only `check_delivery_headers` makes the `FreshHeaders` that
-`verify_webhook` takes, and only `verify_webhook` makes a `VerifiedDelivery`.
+Types enforce the order: only `check_delivery_headers` makes the `FreshHeaders`, and only their
+method `verify` makes a `VerifiedDelivery`.
 
 Source: developers.zoom.us/docs/api/webhooks, "Verify webhook events".
 """
@@ -142,8 +142,12 @@ class FreshHeaders:
     def __repr__(self) -> str:
         return f"FreshHeaders(timestamp={self.timestamp})"
 
-    def find_signer(self, body: bytes, *, secrets: Sequence[Secret]) -> int:
-        """Return the index of the first secret that made the signature over these bytes, or -1."""
+    def verify(self, body: bytes, *, secrets: Sequence[Secret]) -> VerifiedDelivery | None:
+        """Return the delivery of these bytes, or None if no secret made the signature over them.
+
+        For floods on the hot path: raising an error costs as much as finding it. The arguments are
+        those of `verify_webhook`.
+        """
         # Every secret is tried even after a match, so that the time of a refusal depends only on
         # the length of the ring and of the body.
         matched = -1
@@ -155,11 +159,19 @@ class FreshHeaders:
             # An empty secret does not count: anybody can compute its MAC.
             if same and secret and matched < 0:
                 matched = index
-        return matched
+        if matched < 0:
+            return None
+        return VerifiedDelivery(
+            _MADE_HERE,
+            body=body,
+            timestamp=self.timestamp,
+            secret_index=matched,
+            secret=secrets[matched],
+        )
 
 
 class VerifiedDelivery:
-    """Bytes that Zoom signed. Only `verify_webhook` makes one.
+    """Bytes that Zoom signed. Only `FreshHeaders.verify` makes one.
 
     Attributes:
         body: the raw bytes, as they were signed.
@@ -179,7 +191,7 @@ class VerifiedDelivery:
         secret: Secret,
     ) -> None:
         if seal is not _MADE_HERE:
-            raise UsageError("a VerifiedDelivery is made by verify_webhook only")
+            raise UsageError("a VerifiedDelivery is made by FreshHeaders.verify only")
         self.body: Final = body
         self.timestamp: Final = timestamp
         self.secret_index: Final = secret_index
@@ -286,16 +298,10 @@ def verify_webhook(
     Raises:
         SignatureMismatch: no secret made this signature, or the ring is empty.
     """
-    index = headers.find_signer(body, secrets=secrets)
-    if index < 0:
+    delivery = headers.verify(body, secrets=secrets)
+    if delivery is None:
         raise SignatureMismatch
-    return VerifiedDelivery(
-        _MADE_HERE,
-        body=body,
-        timestamp=headers.timestamp,
-        secret_index=index,
-        secret=secrets[index],
-    )
+    return delivery
 
 
 def measure_stale_delivery(
@@ -307,15 +313,12 @@ def measure_stale_delivery(
     """Return the timestamp of a delivery that is out of time and correctly signed.
 
     For the clock alarm only: a stale delivery that verifies means that this clock is wrong, or that
-    deliveries are delayed. No `VerifiedDelivery` is made, so nothing can act on it.
+    deliveries are delayed. No `VerifiedDelivery` is returned, so nothing can act on it.
 
     Raises:
         DeliveryRejected, SignatureMismatch: as the two checks raise them.
     """
-    checked = _demand_grammar(list(headers))
-    if checked.find_signer(body, secrets=secrets) < 0:
-        raise SignatureMismatch
-    return checked.timestamp
+    return verify_webhook(_demand_grammar(list(headers)), body, secrets=secrets).timestamp
 
 
 def delivery_digest(client_id: str, body: bytes) -> bytes:

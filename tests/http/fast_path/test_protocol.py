@@ -16,7 +16,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.inbox_kit import SECRET
-from paraph.endpoints import webhook_endpoint
 from paraph.endpoints.routes import PublicSide
 from paraph.errors import StorageError
 from paraph.http.endpoint import ReadBody, ReadTogether, Steps, Wait
@@ -25,7 +24,7 @@ from paraph.http.listener.bounded_protocol import MOST_BEHIND
 from paraph.http.response import CompleteResponse, Fields
 from paraph.service.fast_routes import public_fast_routes
 from paraph.simulator.webhooks.webhook_sender import sign
-from paraph.zoom.webhook_verification import verify_webhook
+from paraph.zoom.webhook_verification import FreshHeaders
 from service import connection_kit
 from service.connection_kit import ITERATIONS, Transport, connection, feed
 from service.webhook_fuzzing import NOW, endpoint, public_side
@@ -204,12 +203,14 @@ def test_a_delivery_whose_check_fails_comes_again(monkeypatch: pytest.MonkeyPatc
     """It is answered 503 on both paths, since Zoom sends that again; those beside it are kept."""
     bad = b'{"event":"a.bad","payload":{"account_id":"x"}}'
 
-    def failing(fresh: Any, body: bytes, *, secrets: Any) -> Any:
+    verify = FreshHeaders.verify
+
+    def failing(fresh: FreshHeaders, body: bytes, *, secrets: Any) -> Any:
         if body == bad:
             raise RuntimeError
-        return verify_webhook(fresh, body, secrets=secrets)
+        return verify(fresh, body, secrets=secrets)
 
-    monkeypatch.setattr(webhook_endpoint, "verify_webhook", failing)
+    monkeypatch.setattr(FreshHeaders, "verify", failing)
 
     async def run(*, is_fast: bool) -> list[bytes]:
         webhook, batch = endpoint(), Batch()

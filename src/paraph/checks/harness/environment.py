@@ -156,14 +156,7 @@ class Environment:
             HookMissingError: the target file has no such variant or no command.
             ControlFailedError: the app did not become ready.
         """
-        chosen = Variant()
-        if variant:
-            found = self.target.variants.get(variant)
-            if not self.target.is_started_here:
-                raise HookMissingError("needs a `command` in [start]")
-            if found is None:
-                raise HookMissingError(f"needs `[variants.{variant}]`")
-            chosen = found
+        chosen = self._chosen(variant)
         self.variant = variant
         # An app that keeps its installations in memory has lost this one.
         self.known_user = None
@@ -189,6 +182,19 @@ class Environment:
             others=[self.port, *map(int, self._spare_ports)],
             knows_port=self._knows_port(merged),
         )
+
+    def _chosen(self, variant: str) -> Variant:
+        """Return the settings of a variant; none for the app itself.
+
+        Raises:
+            HookMissingError: the target file has no such variant or no command.
+        """
+        found = self.target.variants.get(variant)
+        if variant and not self.target.is_started_here:
+            raise HookMissingError("needs a `command` in [start]")
+        if variant and found is None:
+            raise HookMissingError(f"needs `[variants.{variant}]`")
+        return found if variant and found else Variant()
 
     def _knows_port(self, variant: Variant) -> bool:
         """Return True if the app can know the port of its base URL."""
@@ -221,10 +227,11 @@ class Environment:
             variables: environment variables to add.
 
         Raises:
-            HookMissingError: the target file has no command.
+            HookMissingError: the target file has no such variant or no command; the app still runs.
         """
         if not self.target.is_started_here or self.app is None:
             raise HookMissingError("needs a `command` in [start]")
+        self._chosen(variant)
         if kill:
             self.app.kill()
         else:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
-from functools import lru_cache, partial
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, ClassVar, Protocol
 
+import msgspec
 from starlette.types import Scope
 
 from paraph.errors import StorageError
-from paraph.http.endpoint import ReadBody, ReadTogether, Step, Steps, Wait
+from paraph.http.endpoint import ReadTogether, Step, Steps, Wait
 from paraph.http.response import CompleteResponse, Fields, Headers
 from paraph.logs import get_logger
 
@@ -36,6 +37,7 @@ class FastRoute:
     Attributes:
         method: the method of the constructor.
         begin: the function of the constructor.
+        lines: the headers of the constructor, in the form of HTTP/1.1.
     """
 
     def __init__(
@@ -48,32 +50,14 @@ class FastRoute:
     ) -> None:
         self.method = method
         self.begin = begin
-        self._headers = headers
+        self.lines = Fields(*headers).lines
         self._failed = failed
-        # Many responses have the same fields, and prepared ones are sent many times.
-        self._fields = lru_cache(maxsize=8)(self._extend)
-        self._prepared = lru_cache(maxsize=32)(self._prepare)
-
-    def complete(self, response: CompleteResponse) -> CompleteResponse:
-        """Return a response with the headers of the route."""
-        if not self._headers:
-            return response
-        if response.again:
-            return self._prepared(response)
-        return CompleteResponse(response.status, self._fields(response.fields), response.body)
 
     def failed(self, error: Exception) -> CompleteResponse:
         """Return the response to an error that the endpoint did not expect, or raise the error."""
         if self._failed is None:
             raise error
-        return self.complete(self._failed(error))
-
-    def _prepare(self, response: CompleteResponse) -> CompleteResponse:
-        fields = self._fields(response.fields)
-        return CompleteResponse(response.status, fields, response.body, again=True)
-
-    def _extend(self, fields: Fields) -> Fields:
-        return Fields(*fields.headers, *self._headers)
+        return self._failed(error)
 
 
 FindRoute = Callable[[bytes], FastRoute | None]
@@ -99,48 +83,32 @@ class _NoReader:
         """Do nothing."""
 
 
-class Request:
+_NO_CONNECTION: Any = None
+
+
+class Request(msgspec.Struct, eq=False):
     """A request whose endpoint waits for the body, which is about to be complete.
 
-    Args:
-        route: the route.
-        steps: the endpoint, which waits at `step`.
-        step: reads the body, or the body and a value.
-        context: the context variables of the request.
-
     Attributes:
+        route: the route.
+        together: the value that the endpoint waits for beside the body, if any.
+        connection: set once the body has arrived.
         body: the complete body, once it has arrived.
-        step: the step of the constructor.
     """
 
-    __slots__ = (
-        "_context",
-        "_pieces",
-        "_route",
-        "_steps",
-        "body",
-        "connection",
-        "disconnected",
-        "keep_alive",
-        "response_complete",
-        "step",
-    )
+    route: FastRoute
+    _steps: Steps
+    together: ReadTogether | None
+    # The context variables of the request.
+    _context: Context
+    connection: Connection = _NO_CONNECTION
+    body: bytes = b""
+    _pieces: list[bytes] | None = None
     # The server reads these of every request.
-    message_event = _NoReader()
-    connection: Connection
-
-    def __init__(
-        self, route: FastRoute, steps: Steps, step: ReadBody | ReadTogether, context: Context
-    ) -> None:
-        self._route = route
-        self._steps = steps
-        self.step = step
-        self._context = context
-        self.body = b""
-        self.disconnected = False
-        self.keep_alive = True
-        self.response_complete = False
-        self._pieces: list[bytes] | None = None
+    message_event: ClassVar[_NoReader] = _NoReader()
+    disconnected: bool = False
+    keep_alive: bool = True
+    response_complete: bool = False
 
     def add(self, piece: bytes) -> None:
         """Add a piece of its body. Pieces are joined once: a chunk may be a single byte."""
@@ -176,14 +144,14 @@ class Request:
             self._fail(unexpected)
             return None
         try:
-            self.connection.respond(self, self._route.complete(response))
+            self.connection.respond(self, response)
         except Exception as unexpected:  # noqa: BLE001 - Only its own connection ends.
             self._end(unexpected)
         return None
 
     def _fail(self, error: Exception) -> None:
         try:
-            self.connection.respond(self, self._route.failed(error))
+            self.connection.respond(self, self.route.failed(error))
         except Exception as again:  # noqa: BLE001 - Only its own connection ends.
             self._end(again)
 
@@ -228,10 +196,11 @@ class Batch:
         steps = []
         for one in requests:
             # The body is here already; a value that is read beside it is read for all of them.
-            step = one.step if isinstance(one.step, ReadTogether) else one.resume(one.body)
+            step = one.resume(one.body) if one.together is None else one.together
             if step is not None:
                 steps.append((one, step))
-        _follow(steps)
+        if steps:
+            _follow(steps)
 
 
 _Asked = Sequence[tuple[Request, ReadTogether]]

@@ -21,7 +21,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from paraph.http.endpoint import ReadTogether, Wait
+from paraph.http.endpoint import ReadBody, Wait
 from paraph.http.fast_path.batch import Batch, FastRoute, FindRoute, Request
 from paraph.http.listener.bounded_protocol import (
     MOST_BEHIND,
@@ -52,34 +52,37 @@ class Wire:
     def __init__(self) -> None:
         self._own: Headers | None = None
         self._lines = b""
-        self._written: dict[CompleteResponse, bytes] = {}
+        self._written: dict[CompleteResponse, tuple[bytes, bytes]] = {}
 
-    def write(self, response: CompleteResponse, own: Headers) -> bytes:
+    def write(self, response: CompleteResponse, own: Headers, more: bytes = b"") -> bytes:
         """Return all bytes of a response.
 
         Args:
             response: the response.
             own: the server's own headers; the same object for as long as they are the same.
+            more: further headers, as lines, which end the head.
         """
         if own is not self._own:
             self._own, self._written = own, {}
             self._lines = b"".join(b"%b: %b\r\n" % header for header in own)
         if not response.again:
-            return self._write(response)
+            return self._write(response, more)
         written = self._written.get(response)
-        if written is None:
-            written = self._written[response] = self._write(response)
-        return written
+        if written is None or written[0] is not more:
+            written = self._written[response] = more, self._write(response, more)
+        return written[1]
 
-    def _write(self, response: CompleteResponse) -> bytes:
-        status = response.status
-        length = b"" if status in WITHOUT_LENGTH else b"content-length: %d\r\n" % len(response.body)
-        return b"%b%b%b%b\r\n%b" % (
+    def _write(self, response: CompleteResponse, more: bytes) -> bytes:
+        status, body, lines = response.status, response.body, response.fields.lines
+        if status in WITHOUT_LENGTH:
+            return b"%b%b%b%b\r\n%b" % (STATUS_LINE[status], self._lines, lines, more, body)
+        return b"%b%bcontent-length: %d\r\n%b%b\r\n%b" % (
             STATUS_LINE[status],
             self._lines,
-            length,
-            response.fields.lines,
-            response.body,
+            len(body),
+            lines,
+            more,
+            body,
         )
 
 
@@ -224,17 +227,18 @@ class FastPathProtocol(BoundedHeadProtocol):
         except StopIteration as end:
             self._end_head()
             self.cycle = _ANSWERED
-            self._respond_early(route.complete(end.value))
+            self._respond_early(route, end.value)
             return True
         except Exception:  # noqa: BLE001 - ASGI begins the request again, and reports the error.
             return False
-        if isinstance(step, Wait) or (isinstance(step, ReadTogether) and step.body is None):
+        together = None if isinstance(step, ReadBody) else step
+        if together is not None and (isinstance(together, Wait) or together.body is None):
             steps.close()
-            if isinstance(step, Wait):
-                step.discard()
+            if isinstance(together, Wait):
+                together.discard()
             return False
         self._end_head()
-        arriving: Any = Request(route, steps, step, context)
+        arriving: Any = Request(route, steps, together, context)
         self._arriving = self.cycle = arriving
         return True
 
@@ -247,9 +251,9 @@ class FastPathProtocol(BoundedHeadProtocol):
             super().on_header(name, value)
         super().on_headers_complete()
 
-    def _respond_early(self, response: CompleteResponse) -> None:
+    def _respond_early(self, route: FastRoute, response: CompleteResponse) -> None:
         """Respond after this iteration, unless the rest of the received bytes is malformed."""
-        self._responses.append(self._wire.write(response, self._own_headers()))
+        self._responses.append(self._wire.write(response, self._own_headers(), route.lines))
         self.on_response_complete()
 
     def _own_headers(self) -> Headers:
@@ -267,7 +271,7 @@ class FastPathProtocol(BoundedHeadProtocol):
         own = self._own_headers()
         # While the server drains, its own headers say so on every response.
         ends = not request.keep_alive or _CLOSE in own
-        written = self._wire.write(response, own)
+        written = self._wire.write(response, own, request.route.lines)
         if ends and _CLOSE not in own:
             written = written.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
         self.transport.write(written)

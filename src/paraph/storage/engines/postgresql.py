@@ -27,7 +27,7 @@ from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, finish, storage_errors
 from paraph.storage.engines.postgresql_connection import LOCK_SECONDS, Connector, read_only
 from paraph.storage.engines.postgresql_intake import PostgresqlIntake
-from paraph.storage.engines.postgresql_listener import ANNOUNCE, PostgresqlCommitListener
+from paraph.storage.engines.postgresql_listener import PostgresqlCommitListener
 from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup, PostgresqlAccessLookup
 from paraph.storage.hot_reads.commit_listener import CommitListener
@@ -47,7 +47,6 @@ _BARE_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "default_transaction_isolation": "read committed",
 }
-_ANNOUNCE = text(ANNOUNCE)
 # SQLSTATE read_only_sql_transaction.
 _READ_ONLY_TRANSACTION = "25006"
 
@@ -127,11 +126,6 @@ class PostgresqlEngine:
     def commit_listener(self) -> CommitListener:
         """Return the listener, on a connection of its own."""
         return self._listener
-
-    async def announce_commit(self, connection: AsyncConnection) -> None:
-        """Send a notification when this transaction commits."""
-        with storage_errors():
-            await finish(connection.execute(_ANNOUNCE))
 
     @property
     def clock(self) -> Executable:

@@ -39,8 +39,7 @@ from paraph.storage.engines.intake_rows import (
     rows_of,
 )
 from paraph.storage.event_tables import POSITIONS_TRIED, EventTables, TablesInUse
-from paraph.storage.hot_reads.data_key_lookup import COLUMNS as KEY_COLUMNS
-from paraph.storage.hot_reads.data_key_lookup import DataKeyLookup, Keys, Owners
+from paraph.storage.hot_reads.data_key_lookup import DataKeyLookup, Keys, Owners, keys_statement
 from paraph.storage.outage import failed
 from paraph.storage.scope import NOTHING_READ, Scope, account
 
@@ -101,10 +100,9 @@ END
 $function$
 """
 _UNKNOWN = " AND NOT EXISTS (SELECT FROM {former} AS known WHERE known.event_id = given.event_id)"
-_KEYS = (
-    f"SELECT {KEY_COLUMNS} FROM unnest($2::text[], $3::text[]) AS asked (account_id, user_id)"  # noqa: S608
-    " JOIN data_keys k ON k.client_id = $1 AND k.account_id = asked.account_id"
-    " AND k.user_id = asked.user_id"
+_KEYS = keys_statement(
+    "SELECT $1::text AS client_id, * FROM unnest($2::text[], $3::text[])"
+    " AS asked (account_id, user_id)"
 )
 _GRANTS = (
     "SELECT account_id, user_id, coalesce(granted_zoom_time, granted_at) FROM grants"

@@ -201,6 +201,7 @@ class EventStore(EventDeletion):
             await self._connection.execute(self._of(row).values(**values))
         except SealBroken as error:
             failure = f"{error.code}: {error.detail}"
+            _log.error("event.not_opened", event_id=row.event_id[:16], why=failure)
             await self._connection.execute(self._of(row).values(status=_DEAD, failure=failure))
         return None
 
