@@ -120,7 +120,7 @@ async def _metrics() -> bytes:
         return SimpleNamespace(**members)
 
     return await DeliveryMetrics(
-        part(store=part(reading=reading), now=lambda: 1),
+        part(store=part(reading=reading, announcements_failed=1), now=lambda: 1),
         part(refused=one, late=1, old_secret=1),
         part(flow=flow, waiting=1, dropped=part(by_reason=_Counted())),
         part(without_installation=one, outcomes=one, under_way=1),

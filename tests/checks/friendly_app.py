@@ -1,7 +1,8 @@
 """Zoom is the only sign-in, and errors end on a friendly page: `python friendly_app.py [WORD]`.
 
 It never sends a 4xx status: a signed-out browser sees the front page again. With `gullible` it
-signs a user in whom Zoom has not named; with `discreet` its greeting has no name.
+signs a user in whom Zoom has not named; with `discreet` its greeting has no name. With `careless`
+it asks Zoom for tokens even without a code, and reports a refusal as status 502.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from http.cookies import SimpleCookie
 ZOOM, CLIENT_ID, SECRET = os.environ["ZOOM"], os.environ["CLIENT_ID"], os.environ["SECRET"]
 PORT = int(os.environ["PORT"])
 REDIRECT_URI = f"http://127.0.0.1:{PORT}/callback"
-GULLIBLE = "gullible" in sys.argv
+GULLIBLE, CARELESS = "gullible" in sys.argv, "careless" in sys.argv
 STATES: dict[str, str] = {}
 SESSIONS: dict[str, str] = {}
 ATTRIBUTES = "; Path=/; Secure; HttpOnly; SameSite=Lax"
@@ -68,8 +69,12 @@ class App(http.server.BaseHTTPRequestHandler):
             self._redirect(f"{ZOOM}/oauth/authorize?{where}", f"browser={browser}{ATTRIBUTES}")
         elif parts.path == "/callback":
             bound = STATES.pop(query.get("state", ""), "")
-            code = query.get("code", "") if bound and bound == given.get("browser") else ""
-            name = name_for(code) if code else ""
+            is_bound = bool(bound) and bound == given.get("browser")
+            code = query.get("code", "") if is_bound else ""
+            name = name_for(code) if code or (is_bound and CARELESS) else ""
+            if is_bound and CARELESS and not name:
+                self._page("Zoom has refused", 502)
+                return
             session = os.urandom(16).hex()
             SESSIONS.update({session: name} if name else {})
             self._redirect("/", f"session={session}{ATTRIBUTES}" if name else "")
@@ -77,9 +82,9 @@ class App(http.server.BaseHTTPRequestHandler):
             name = SESSIONS.get(given.get("session", ""), "")
             self._page(f"Hello {name}" if name else 'Welcome. <a href="/start">Sign in</a>')
 
-    def _page(self, text: str) -> None:
+    def _page(self, text: str, status: int = 200) -> None:
         body = f"<h1>{text}</h1>".encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("content-type", "text/html")
         self.send_header("content-length", str(len(body)))
         self.end_headers()

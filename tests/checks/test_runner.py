@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from paraph.checks import runner
 from paraph.checks.preflight import PreflightError
 from paraph.checks.report.document import document
 from paraph.checks.report.machines import to_junit, to_sarif
@@ -24,7 +28,8 @@ def broken(kind: str) -> Target:
     command = [sys.executable, str(Path(__file__).parent / "broken_app.py"), kind, "{port}"]
     return Target(
         name=kind,
-        start=Start(command=command, ready_within=2),
+        # Only the silent app is waited for in vain.
+        start=Start(command=command, ready_within=2 if kind == "silent" else 60),
         urls=Urls(redirect="/callback", webhook="/webhook"),
     )
 
@@ -45,6 +50,32 @@ def test_a_broken_environment_is_inconclusive_with_a_reason() -> None:
     assert {Verdict.INCONCLUSIVE} == {one.verdict for one in found}
     assert all("status 3" in one.reason for one in found)
     assert 3 == Run("x", "", found).exit_code()
+
+
+def test_an_environment_that_joins_a_group_leaves_its_cases_if_it_fails() -> None:
+    """The environment that the group began with still runs them."""
+    waiting = iter(select(["start-*"]))
+    found: list[Finding] = []
+    run_group(broken("dying"), "start", waiting, found.append, joins=True)
+    assert ([], select(["start-*"])) == (found, list(waiting))
+
+
+def test_copies_share_the_cases_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each case has one finding, in the catalogue's order; one copy is the tried one."""
+    environment = SimpleNamespace(close=lambda: None)
+    opened: list[object] = []
+
+    def taken(
+        _target: Target, _group: str, ids: Iterable[str], *_more: object, **known: Any
+    ) -> Any:
+        opened.append(known["opened"])
+        return [Finding(one, "start", "high", Verdict.PASS) for one in ids]
+
+    monkeypatch.setattr(runner, "_tried", lambda *_: environment)
+    monkeypatch.setattr(runner, "run_group", taken)
+    done = run(broken("dying"), select(), jobs=3, told=lambda _finding: None)
+    assert select() == [one.id for one in done.findings]
+    assert [environment] == [one for one in opened if one]
 
 
 @pytest.fixture(scope="module")

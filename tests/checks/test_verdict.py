@@ -36,6 +36,7 @@ def friendly(*words: str) -> Target:
                 "CLIENT_ID": "{client_id}",
                 "SECRET": "{client_secret}",
             },
+            ready_within=90,
         ),
         urls=Urls(start="/start", redirect="/callback", pages=["/"]),
     )
@@ -45,6 +46,13 @@ def friendly(*words: str) -> Target:
 def test_a_friendly_page_is_a_refusal(name: str) -> None:
     """A sign-in is recognized by the app's pages, not by a status."""
     finding = finding_of(friendly(), name)
+    assert finding.verdict is Verdict.PASS, finding.reason
+
+
+@pytest.mark.parametrize("name", ["cb-query-vs-body", "cb-code-rejected"])
+def test_a_refusal_that_zoom_has_given_may_be_reported(name: str) -> None:
+    """A token request without a code used no body, and status 502 says that Zoom has refused."""
+    finding = finding_of(friendly("careless"), name)
     assert finding.verdict is Verdict.PASS, finding.reason
 
 

@@ -40,7 +40,7 @@ def check_product(
         target: a target file, a target, or an example product.
         groups: the groups of cases; all if empty.
         only: the cases, by id or pattern; all if empty.
-        jobs: the number of groups that run at the same time.
+        jobs: the number of copies of the product that run at the same time.
     """
     if isinstance(target, Example):
         target = target_of(target)

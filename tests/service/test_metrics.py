@@ -23,6 +23,7 @@ def test_forward_attempts_are_exported_under_the_former_name_too() -> None:
         old_secret=0,
         waiting=0,
         under_way=0,
+        store=SimpleNamespace(announcements_failed=0),
     )
     metrics = DeliveryMetrics(
         counters,

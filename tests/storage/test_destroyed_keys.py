@@ -14,6 +14,7 @@ from paraph.errors import SealBroken
 from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.database import Database, open_store
+from paraph.storage.stores.events.event_keys import living_keys
 from storage import sample
 from storage.key_kit import get, install, is_readable, keep, remove
 from storage.sample import ACCOUNT, CLIENT
@@ -73,6 +74,28 @@ async def test_each_body_goes_with_its_own_user(store: Database) -> None:
     assert [False] * 4 == [await is_readable(store, one) for one in every]
 
 
+async def test_an_owner_whose_grant_has_no_key_yet_keeps_the_body(store: Database) -> None:
+    """Grants of an earlier version get keys later: until then no other owner's key seals alone."""
+    await install(store, "1")
+    bob = sample.grant("2")
+    async with store.transaction() as tx:
+        await tx.grants.add(bob)
+    before = await keep(store, "1", JANE, BOB)
+    async with store.transaction() as tx:
+        assert 2 == await tx.data_keys.add_missing(bob.identity, os.urandom)
+    after = await keep(store, "2", JANE, BOB)
+
+    await remove(store, "1")
+    async with store.transaction() as tx:
+        assert 0 == await tx.events.purge_user(CLIENT, JANE, account_ids=[ACCOUNT])
+    assert [True, True] == [await is_readable(store, one) for one in (before, after)]
+
+    async with store.transaction() as tx:
+        await tx.grants.delete(bob.grant_id)
+        assert 1 == await tx.events.purge_user(CLIENT, BOB, account_ids=[ACCOUNT])
+    assert [False, False] == [await is_readable(store, one) for one in (before, after)]
+
+
 async def test_events_without_an_account_go_with_the_users_last_grant(store: Database) -> None:
     """A user who was moved to another account keeps them; another user's removal counts not."""
     await install(store, "1", "2")
@@ -122,7 +145,7 @@ async def test_a_destroyed_dead_letter_is_not_delivered_again(store: Database) -
 
 
 async def test_a_claim_takes_no_destroyed_event(store: Database, log: io.StringIO) -> None:
-    """They are purged and not claimed; the claim says that it may have more; the log counts."""
+    """The claim names those that it found; they are purged with other due ones, and counted."""
     await install(store, "1", "2")
     gone = [await keep(store, str(number), JANE) for number in range(5)]
     there = await keep(store, "6", BOB)
@@ -130,13 +153,47 @@ async def test_a_claim_takes_no_destroyed_event(store: Database, log: io.StringI
 
     async with store.transaction() as tx:
         found = await tx.events.claim(now=NOW, until=NOW + 60, limit=2, urgent=False)
-    assert ((), True) == (tuple(found.events), found.has_purged)
+        await tx.events.purge_destroyed(found.destroyed, now=NOW)
+    assert [there.event_id] == [one.event_id for one in found.events]
+    assert found.destroyed
     (line,) = [json.loads(one) for one in log.getvalue().splitlines() if "events.purged" in one]
     assert 5 == line["count"]
-    assert [there.event_id] == [one.event_id for one in await claim(store)]
+    assert [] == await claim(store)
     assert {(EventStatus.FORWARDED, "purged", 0)} == {
         (one.status, one.failure, one.attempts) for one in [await get(store, one) for one in gone]
     }
+
+
+async def test_living_events_wait_for_no_destroyed_ones(store: Database) -> None:
+    """The first claim takes those behind any number of destroyed events, the oldest first."""
+    await install(store, "1", "2")
+    gone = [await keep(store, str(number), JANE) for number in range(20)]
+    behind = [await keep(store, str(number), BOB) for number in (31, 32)]
+    await remove(store, "1")
+
+    async with store.transaction() as tx:
+        found = await tx.events.claim(now=NOW, until=NOW + 60, limit=4, urgent=False)
+    assert [one.event_id for one in behind] == [one.event_id for one in found.events]
+    # Those of both ends of the queue, each once: 4 of the oldest, and 2 before the living ones.
+    assert (6, 6) == (len(found.destroyed), len(set(found.destroyed)))
+    assert {0} == {one.attempts for one in [await get(store, one) for one in gone]}
+
+
+async def test_destroyed_events_of_an_ordered_account_are_purged_together(store: Database) -> None:
+    """In order of the account a claim sees only the first of them; all are purged at once."""
+    await install(store, "1", "2")
+    for number in range(5):
+        await keep(store, str(number), JANE)
+    there = await keep(store, "6", BOB)
+    await remove(store, "1")
+
+    async with store.transaction() as tx:
+        found = await tx.events.claim(now=NOW, until=NOW + 60, limit=9, urgent=False, ordered=True)
+        await tx.events.purge_destroyed(found.destroyed, now=NOW)
+        again = await tx.events.claim(now=NOW, until=NOW + 60, limit=9, urgent=False, ordered=True)
+    assert (0, 1) == (len(found.events), len(found.destroyed))
+    assert [there.event_id] == [one.event_id for one in again.events]
+    assert [] == list(again.destroyed)
 
 
 async def test_a_claimed_event_is_opened_with_the_keys_that_exist(store: Database) -> None:
@@ -239,6 +296,36 @@ async def test_the_body_of_a_duplicate_stays_as_it_is(store: Database) -> None:
     again = replace(event, arrival=event.arrival + 7)
     assert [Outcome.DUPLICATE] == await store.keep_events([again], client_id=CLIENT)
     assert not await is_readable(store, event)
+
+
+async def test_an_event_of_more_users_than_sqlite_takes_parameters(store: Database) -> None:
+    """An operator opens it, whatever the number of its data keys."""
+    key_ids = [f"key-{number}" for number in range(33_000)]
+    async with store.reading() as tx:
+        assert {} == await living_keys(tx.events._connection, key_ids)
+
+
+@pytest.mark.parametrize("damage", ['["half', "{}", "[1]", "null", '"text"', ""])
+async def test_a_damaged_list_of_keys_is_a_dead_letter_and_blocks_no_other(
+    store: Database, database_url: str, log: io.StringIO, damage: str
+) -> None:
+    """Its row is listed, counted and logged with the reason; the other events are claimed."""
+    await install(store, "1")
+    bad, good = await keep(store, "1", JANE), await keep(store, "2", JANE)
+    await tamper(
+        database_url,
+        f"UPDATE kept_events SET sealed_for = '{damage}' WHERE event_id = '{bad.event_id}'"
+        " RETURNING 1",
+    )
+
+    assert [good.event_id] == [one.event_id for one in await claim(store)]
+
+    async with store.reading() as tx:
+        (dead,) = await tx.events.page(status=EventStatus.DEAD)
+        backlog = await tx.events.backlog()
+    assert (bad.event_id, 1, 1) == (dead.event_id, backlog.waiting, backlog.dead)
+    assert "seal_broken: the column sealed_for is damaged" == dead.failure
+    assert 1 == log.getvalue().count("event.not_opened")
 
 
 async def test_a_batch_has_many_owners(store: Database) -> None:

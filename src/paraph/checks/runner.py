@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from paraph.checks.cases import CASES
-from paraph.checks.catalogue import GROUPS, SEVERITIES, Severity, catalogue
+from paraph.checks.catalogue import SEVERITIES, Severity, catalogue
 from paraph.checks.harness.case import CONTROLS, Case
 from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.environment import Environment
@@ -20,6 +20,7 @@ from paraph.checks.harness.impersonation import demand_possible
 from paraph.checks.harness.masking import mask, printable
 from paraph.checks.harness.ownership import demand_ownership
 from paraph.checks.preflight import preflight
+from paraph.checks.schedule import Schedule
 from paraph.checks.target import Target, Variant
 from paraph.checks.verdict import CaseEndedError, Finding, Verdict
 from paraph.errors import ConfigurationError
@@ -94,7 +95,7 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
     Args:
         target: the app.
         ids: the cases to run.
-        jobs: the number of groups that run at the same time.
+        jobs: the number of copies of the app that run at the same time, if the check starts it.
         told: called with each finding as soon as it is known.
 
     Returns the findings in the catalogue's order.
@@ -105,6 +106,48 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
             machine does not support impersonation.
     """
     reach = demand_ownership(target)
+    _demand_support(target)
+    result = Run(target.name, instant(), profile=target.profile)
+    if not ids:
+        return result
+    begun = time.monotonic()
+    tried = _tried(target, ids, reach)
+    # One worker begins with the environment of the preflight.
+    open_ones = iter([tried])
+    schedule = Schedule(ids)
+    # A running app is configured for one Zoom, and one address has one Zoom.
+    is_single = target.impersonate or target.zoom.port or not target.is_started_here
+    workers = 1 if is_single else jobs
+
+    def work(halted: threading.Event) -> None:
+        while not halted.is_set() and (share := schedule.next_share()) is not None:
+            found = run_group(
+                target,
+                share.group,
+                share,
+                told,
+                halted=halted,
+                reach=reach,
+                opened=next(open_ones, None),
+                joins=not share.is_first,
+            )
+            result.findings.extend(found)
+
+    with closing(tried), ThreadPoolExecutor(workers) as pool, _until_left() as halted:
+        for done in [pool.submit(work, halted) for _ in range(workers)]:
+            done.result()
+    order = {one: number for number, one in enumerate(catalogue())}
+    result.findings.sort(key=lambda one: order[one.id])
+    result.seconds = time.monotonic() - begun
+    return result
+
+
+def _demand_support(target: Target) -> None:
+    """Check that this machine can run the target.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
     if target.impersonate:
         if not target.is_started_here:
             raise ConfigurationError(
@@ -112,35 +155,6 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
                 remedy="Name the app's command in [start] of the target file.",
             )
         demand_possible()
-    result = Run(target.name, instant(), profile=target.profile)
-    begun = time.monotonic()
-    by_group = {g: [i for i in ids if catalogue()[i].group == g] for g in GROUPS}
-    work = [(group, chosen) for group, chosen in by_group.items() if chosen]
-    if not work:
-        return result
-    tried = _tried(target, ids, reach)
-    # A running app is configured for one Zoom, so its groups cannot run at the same time.
-    workers = jobs if target.is_started_here and not target.impersonate else 1
-    with (
-        closing(tried),
-        ThreadPoolExecutor(max_workers=max(1, workers)) as pool,
-        _until_left() as halted,
-    ):
-        for findings in pool.map(
-            lambda one: run_group(
-                target,
-                one[0],
-                one[1],
-                told,
-                halted=halted,
-                reach=reach,
-                opened=tried if one is work[0] else None,
-            ),
-            work,
-        ):
-            result.findings.extend(findings)
-    result.seconds = time.monotonic() - begun
-    return result
 
 
 def _tried(target: Target, ids: Sequence[str], reach: Reach) -> Environment:
@@ -173,26 +187,30 @@ def _until_left() -> Iterator[threading.Event]:
 def run_group(
     target: Target,
     group: str,
-    ids: Sequence[str],
+    ids: Iterable[str],
     told: Told,
     overlay: Variant | None = None,
     *,
     halted: threading.Event | None = None,
     reach: Reach = THIS_MACHINE,
     opened: Environment | None = None,
+    joins: bool = False,
 ) -> list[Finding]:
     """Run the control of one group, then its cases, in its own environment.
 
     Args:
         target: the app.
         group: the group.
-        ids: its cases.
+        ids: its cases; each one is taken when it begins.
         told: called with each finding as soon as it is known.
         overlay: settings for every start, such as the switches of the self-test.
         halted: if set, no further case begins.
         reach: the allowed destinations of requests.
         opened: the environment, if it is open already; it is closed at the end.
+        joins: another environment runs cases of the group, too. It takes all of them if this one
+            does not open or fails the control.
     """
+    waiting = iter(ids)
     findings: list[Finding] = []
 
     def note(finding: Finding) -> None:
@@ -202,16 +220,16 @@ def run_group(
     try:
         with opened or Environment(target, overlay, reach=reach) as environment:
             failed = group_control(environment, group)
-            for number, one in enumerate(ids, 1):
-                if halted is not None and halted.is_set():
-                    break
+            if failed and joins:
+                return findings
+            while not (halted is not None and halted.is_set()) and (one := next(waiting, None)):
+                number = len(findings) + 1
                 note(
                     failed_by_control(one, failed) if failed else run_case(environment, one, number)
                 )
     except CaseEndedError as ended:
-        done = {one.id for one in findings}
-        for one in ids:
-            if one not in done:
+        if not joins:
+            for one in waiting:
                 note(_finding(one, Verdict.INCONCLUSIVE, ended.reason))
     return findings
 

@@ -37,6 +37,8 @@ def twin_target() -> Target:
                 "TWIN_HOOK_KEY": _KEY,
                 "TWIN_KEYS": _OLD,
             },
+            # Many twins may start beside each other.
+            ready_within=60,
         ),
         urls=Urls(
             start="/connect",

@@ -77,7 +77,7 @@ _FILE = click.Path(path_type=Path)
     help="Write the failed and inconclusive findings of this run to this baseline file.",
 )
 @click.option(
-    "--jobs", type=_WORKERS, default=1, help="The number of groups that run at the same time."
+    "--jobs", type=_WORKERS, default=1, help="The number of copies of the app that run at once."
 )
 @report_options(Format)
 @click.option(

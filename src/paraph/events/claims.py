@@ -99,14 +99,18 @@ class ClaimQueue:
     def _slots(self) -> tuple[int, list[str]]:
         """Return the number of free worker slots, and the kinds with too many slow deliveries."""
         slow_since = self._monotonic() - SLOW_SECONDS
+        free = WORKER_SLOTS - len(self._running)
+        oldest = next(iter(self._running), None)
+        if oldest is None or oldest.started > slow_since:
+            # Asked twice for each event; nearly always none is slow.
+            return free, []
         slow: Counter[str] = Counter()
         for attempt in self._running:
             if attempt.started > slow_since:
                 break
             slow[attempt.event.kind] += 1
-        total = slow.total() if slow else 0
         # A slow delivery gives up its worker slot, up to a limit.
-        free = WORKER_SLOTS + min(total, MOST_SLOW) - len(self._running)
+        free += min(slow.total(), MOST_SLOW)
         return free, [name for name, count in slow.items() if count >= MOST_SLOW_OF_A_NAME]
 
     def capacity(self) -> int:

@@ -206,8 +206,12 @@ class Dispatcher:
                 ordered=self._ordered and not queue.urgent,
                 without=queue.slow_kinds,
             )
-        queue.add(claimed.events, limit=limit, is_rest=not claimed.has_purged)
+        queue.add(claimed.events, limit=limit, is_rest=not claimed.destroyed)
         self._start(queue)
+        if claimed.destroyed:
+            # A transaction of its own: the claimed events have started.
+            async with self._context.store.transaction(NOTHING_READ, adds_work=False) as tx:
+                await tx.events.purge_destroyed(claimed.destroyed, now=now)
         if len(claimed.events) == limit:
             await self._call_others()
         return queue.wants_more

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from paraph.lifecycle.context import Context
 from paraph.model.event import KeptEvent
 from paraph.model.installation import Recipient
+from paraph.model.remaining_users import had_no_key, has_its_key, remaining_users
 from paraph.storage.stores.events.event_columns import users_of_body
 from paraph.zoom.concerned_users import Selection, select
 
@@ -62,47 +63,23 @@ async def find_recipients(context: Context, event: KeptEvent) -> Recipients | No
     body = context.store.open_body(event, found.keys)
     owners = {key.owner for key in found.keys.values()}
     still = [one for one in found.installations if await _is_still_for(context, one, event, owners)]
-    return Recipients(tuple(still), selected_by, _not_removed(users, event, found.keys), body)
-
-
-def _not_removed(users: tuple[str, ...], event: KeptEvent, keys: Container[str]) -> tuple[str, ...]:
-    """Return the users without those whose data key was destroyed after the arrival.
-
-    Args:
-        users: whom the event concerns.
-        event: the claimed event; its data keys are in the order of the users.
-        keys: the ids of its data keys that exist.
-    """
-    sealed_for = event.sealed_for or ()
-    gone = {user for user, key in zip(users, sealed_for, strict=False) if key and key not in keys}
-    return tuple(user for user in users if user not in gone)
+    return Recipients(tuple(still), selected_by, remaining_users(event, users, found.keys), body)
 
 
 async def _is_still_for(
     context: Context, one: Recipient, event: KeptEvent, owners: Collection[tuple[str, str]]
 ) -> bool:
-    """Return False if the user was removed after the arrival, even if they installed again.
-
-    Args:
-        context: the store and the keys.
-        one: an active installation of a concerned user, or of the account.
-        event: the claimed event.
-        owners: of its data keys that exist.
-    """
-    if event.sealed_for is None or (event.account_id, "") in owners:
+    """Return False if the user was removed after the arrival, even if they installed again."""
+    if has_its_key(event, one, owners):
         return True
-    if (event.account_id, one.user_id) in owners:
-        return True
-    # A user without a data key at the arrival has installed the app since, and may receive it.
-    keyed = zip(event.concerned or (), event.sealed_for, strict=False)
-    return (one.user_id, None) in keyed and not await _is_removed_since(context, one, event)
+    return had_no_key(event, one.user_id) and not await _is_removed_since(context, one, event)
 
 
 async def _is_removed_since(context: Context, one: Recipient, event: KeptEvent) -> bool:
     """Return True if a removal of the user is as late as the arrival, or later."""
     identity = context.identity(one.account_id, one.user_id)
     async with context.store.reading() as tx:
-        for mark in (context.removal_mark(one.user_id), context.tombstone_hash(identity)):
+        for mark in context.marks_of_user(identity):
             removal = await tx.removals.find_tombstone(mark)
             if removal is not None and removal.reported_at >= event.received_at:
                 return True

@@ -94,13 +94,26 @@ class Context:
         return own, self.tombstone_hash(whole)
 
     def removal_mark(self, user_id: str, account_id: str = "") -> bytes:
-        """Return the hash that marks a removal for late events, of a user or of an account.
+        """Return the hash that marks a removal for late events.
 
-        A user's mark names no account, because many events name none. It differs from the
-        identity's tombstone, so it affects events only, never an installation.
+        It differs from the identity's tombstone, so it affects events only, never an installation.
+
+        Args:
+            user_id: the removed user; "" for the whole account.
+            account_id: the account from which the user was removed; "" if the user has the app
+                nowhere else: many events name no account.
         """
         key, client_id = self.store.hash_keys["tombstone"], self.client.client_id
         return _removal_mark(key, client_id, user_id, account_id)
+
+    def marks_of_user(self, identity: ZoomIdentity) -> tuple[bytes, bytes, bytes]:
+        """Return every hash under which a removal of this user may be recorded."""
+        user_id, account_id = identity.user_id, identity.account_id
+        return (
+            self.tombstone_hash(identity),
+            self.removal_mark(user_id),
+            self.removal_mark(user_id, account_id),
+        )
 
     def removal_marks(
         self, account_id: str, user_ids: tuple[str, ...]
@@ -117,6 +130,8 @@ class Context:
 
 
 def _removal_mark(key: bytes, client_id: str, user_id: str, account_id: str) -> bytes:
+    if user_id and account_id:
+        return _keyed_hash(key, (client_id, account_id, user_id, "events"))
     if user_id:
         return _keyed_hash(key, (client_id, user_id))
     # No id contains a space.
@@ -128,12 +143,14 @@ def _removal_mark(key: bytes, client_id: str, user_id: str, account_id: str) -> 
 def _removal_marks(
     key: bytes, client_id: str, level: str, account_id: str, user_ids: tuple[str, ...]
 ) -> tuple[tuple[str, bytes], ...]:
-    whose = user_ids if level == "user" else ("",) if account_id else ()
-    marks = [(user_id, _removal_mark(key, client_id, user_id, account_id)) for user_id in whose]
-    if account_id and level == "user":
+    whose = user_ids if level == "user" else ()
+    marks = [(user_id, _removal_mark(key, client_id, user_id, "")) for user_id in whose]
+    if account_id:
+        # A user may have the app in another account, and stay there.
+        marks += [(one, _removal_mark(key, client_id, one, account_id)) for one in whose]
         # When the last user of an account removes the app, the account no longer has it.
         marks.append(("", _removal_mark(key, client_id, "", account_id)))
-    if account_id:
+        whose = whose if level == "user" else ("",)
         # Tombstones of removals by a version that wrote no marks.
         marks += [
             (user_id, _keyed_hash(key, (client_id, account_id, user_id or ANY_USER)))

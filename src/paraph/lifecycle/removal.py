@@ -60,7 +60,8 @@ async def remove_grant(
     identity = current.identity
     keys = await end_grant(tx, current, GrantEvent.REMOVED)
     others = await tx.grants.in_account(identity.client_id, identity.account_id)
-    purged = await purge_events(tx, context, identity, is_last=not others)
+    stays = await _is_elsewhere(tx, identity)
+    purged = await purge_events(tx, context, identity, is_last=not others, stays=stays)
     if link is not None:
         await mark_removed(tx, context, identity, is_last=not others)
     if removal.revoke:
@@ -101,17 +102,20 @@ async def remove_grant(
 
 
 async def purge_events(
-    tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool
+    tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool, stays: bool
 ) -> int:
     """Delete the bodies of the events that belong to this grant. Return their number.
 
     Bodies under data keys are not among them: no grant stands behind their keys any more.
 
     With the last grant of an account, all its events are deleted. Otherwise, at user level, those
-    that concern this user and no other user with a grant. Events without an account go by user.
+    that concern this user and no other user with a grant. Events without an account go by user, and
+    remain if the user stays in another account.
     """
     purged = await tx.events.purge_account(identity.account_id) if is_last else 0
-    accounts = [""] if is_last or context.level == "account" else ["", identity.account_id]
+    accounts = [] if stays else [""]
+    if not is_last and context.level == "user":
+        accounts.append(identity.account_id)
     return purged + await tx.events.purge_user(
         identity.client_id, identity.user_id, account_ids=accounts
     )
@@ -122,14 +126,20 @@ async def mark_removed(
 ) -> None:
     """Record a removal, so that its late events are recognised and dropped."""
     marks = [context.removal_mark("", identity.account_id)] if is_last else []
-    others = await tx.grants.of_user(identity.client_id, identity.user_id)
-    if context.level == "user" and all(one.identity == identity for one in others):
-        # Many events name no account and are matched by their user alone. A user who was moved to
+    if context.level == "user":
+        # Many events name no account and are matched by their user alone. A user who stays in
         # another account still receives those.
-        marks.append(context.removal_mark(identity.user_id))
+        stays = await _is_elsewhere(tx, identity)
+        marks.append(context.removal_mark(identity.user_id, identity.account_id if stays else ""))
     for mark in marks:
         # Zoom's own time counts only for installs; for events it is the time of this entry.
         await tx.removals.add_tombstone(mark, zoom_time=None, now=context.now())
+
+
+async def _is_elsewhere(tx: Transaction, identity: ZoomIdentity) -> bool:
+    """Return True if the user has the app in another account."""
+    grants = await tx.grants.of_user(identity.client_id, identity.user_id)
+    return any(one.identity != identity for one in grants)
 
 
 async def queue_revocation(tx: Transaction, context: Context, tokens: Tokens) -> None:

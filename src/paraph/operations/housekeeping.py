@@ -12,11 +12,9 @@ from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import keep_newest_tokens
-from paraph.lifecycle.link import expire_pending
 from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.lifecycle.removal import queue_revocation
 from paraph.model.grant import Grant, OwnerlessTokens, Revocation, ZoomIdentity
-from paraph.storage.hot_reads.due_times import DueTimes
 from paraph.storage.scope import NOTHING_READ, account
 from paraph.zoom.user import ZoomUser
 
@@ -59,40 +57,6 @@ async def delete_expired(context: Context) -> None:
         await tx.links.delete_expired_requests(now=context.now() - FINISH_SECONDS)
         await tx.used_states.delete_expired(now=context.now())
         await tx.idempotency.delete_expired(now=context.now())
-
-
-class LinkExpiry:
-    """Ends unconfirmed links when they expire.
-
-    No index answers when the next one does. But a link is written together with an audit entry, so
-    without a new entry there is no new link.
-
-    Args:
-        context: the store and the clock.
-    """
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        # No number of an entry: the first look is due at once.
-        self._head: int | None = -1
-        self._next_at: int | None = None
-
-    def due(self, times: DueTimes) -> int | None:
-        """Return when to look for links again, in epoch seconds; None without links."""
-        return self._next_at if times.audit_head == self._head else 0
-
-    async def run(self) -> None:
-        """End the links that have expired.
-
-        Raises:
-            StorageError: the database failed; links may be left.
-        """
-        async with self._context.store.reading() as tx:
-            head, self._next_at = await tx.audit.head(), await tx.links.next_expiry()
-        if self._next_at is not None and self._next_at <= self._context.now():
-            # This writes audit entries, which are the reason to look again.
-            await expire_pending(self._context)
-        self._head = None if head is None else head.sequence
 
 
 async def keep_alive(context: Context, refresher: Refresher) -> int:

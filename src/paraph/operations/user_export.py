@@ -77,8 +77,8 @@ async def _collect(
     links = [] if grant is None else await tx.links.for_grant(grant.grant_id)
     requests = await tx.links.requests_of([link.subject for link in links])
     count = await tx.notices.last(context.tombstone_hash(identity))
-    hashes = [context.tombstone_hash(identity), context.removal_mark(user_id)]
-    removals = [one for each in hashes if (one := await tx.removals.find_tombstone(each))]
+    marks = context.marks_of_user(identity)
+    removals = [one for each in marks if (one := await tx.removals.find_tombstone(each))]
     about = audit.entries_about(tx, context, account_id=account_id, user_id=user_id, links=links)
     entries = [one async for one in about]
     removed = {one.details["installation"] for one in entries if one.action == "grant.removed"}

@@ -18,12 +18,12 @@ from paraph.events.retention import Retention, delete_expired_events
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.audit import HeadExport
 from paraph.lifecycle.context import Context
+from paraph.lifecycle.link import expire_pending
 from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
 from paraph.operations.data_keys import add_data_keys, destroy_unowned_data_keys
 from paraph.operations.housekeeping import (
-    LinkExpiry,
     delete_expired,
     keep_alive,
     run_due_jobs,
@@ -142,9 +142,11 @@ async def _delete_expired(context: Context, wake_ups: WakeUps) -> None:
 
 
 async def _expire_links(context: Context, wake_ups: WakeUps) -> None:
-    expiry = LinkExpiry(context)
-    signal = wake_ups.wake(asyncio.Event(), expiry.due)
-    await _whenever(signal, expiry.run, pause=RETENTION_SECONDS)
+    async def expire() -> None:
+        await expire_pending(context)
+
+    signal = wake_ups.wake(asyncio.Event(), lambda times: times.link)
+    await _whenever(signal, expire, pause=RETENTION_SECONDS)
 
 
 async def _delete_events(settings: Settings, context: Context, wake_ups: WakeUps) -> None:

@@ -149,6 +149,11 @@ class DeliveryMetrics(Collector):
                 self._watch.old_secret,
             ),
             ("paraph_inbox_batches", "Commits of the inbox.", flow.batches),
+            (
+                "paraph_announcements_failed",
+                "Announcements of work that did not reach other replicas.",
+                self._context.store.announcements_failed,
+            ),
         ):
             yield CounterMetricFamily(name, help_text, value=value)
         outcomes = self._dispatcher.outcomes

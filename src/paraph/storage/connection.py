@@ -12,6 +12,7 @@ Two promises of the store are kept here, at the driver, so that no caller can br
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import (
     ARRAY,
-    JSON,
     BigInteger,
     Column,
     ColumnElement,
@@ -29,8 +29,11 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
-    cast,
+    case,
+    exists,
     func,
+    not_,
+    select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -54,6 +57,7 @@ T = TypeVar("T")
 
 # SQLSTATE class 22, "data exception": the value is wrong, not the database.
 _DATA_EXCEPTION = "22"
+_LIST_OF_TEXTS = r'^\[ *("[^"\\]*"|null)( *, *("[^"\\]*"|null))* *\]$'
 
 
 class Intake(Protocol):
@@ -95,9 +99,6 @@ class Engine(Protocol):
 
     def commit_listener(self) -> CommitListener:
         """Return the listener, on the connection of the lookup of due times."""
-
-    async def announce_commit(self, connection: AsyncConnection) -> None:
-        """Let this transaction's commit wake the services that listen."""
 
     @property
     def clock(self) -> Executable | None:
@@ -165,17 +166,34 @@ class Connection:
         self, column: Column[Any], values: Sequence[str] | Sequence[int]
     ) -> ColumnElement[bool]:
         """Build the condition that a column of texts or integers holds one of these values."""
+        # One statement for any number of values. IN would be prepared once for each number, and
+        # SQLite takes at most 32,766.
         if self._connection.dialect.name == "sqlite":
-            return column.in_(values)
-        # One statement for any number of values; IN would be prepared once for each number.
+            return column.in_(select(_items_of(json.dumps(list(values))).c.value))
         kind = BigInteger if isinstance(column.type, BigInteger) else Text
         return column == any_(bindparam(None, list(values), type_=ARRAY(kind)))
 
-    def items_of(self, column: Column[Any]) -> TableValuedAlias:
-        """Build a table with the texts of a JSON list in a column `value`."""
+    def has_one_of(self, column: Column[Any], key: Column[Any]) -> ColumnElement[bool]:
+        """Build the condition that a row has a `key` that is in the JSON list of texts in a column.
+
+        It is also true for a value that is no list of texts, so that its reader meets the damage.
+        """
+        found = select(key)
         if self._connection.dialect.name == "sqlite":
-            return func.json_each(column).table_valued("value")
-        return func.json_array_elements_text(cast(column, JSON)).table_valued("value")
+            is_json = func.json_valid(column) == 1
+            items = _items_of(case((is_json, column), else_="[]"))
+            others = select(items.c.type).where(items.c.type.not_in(["text", "null"]))
+            is_list = is_json & (func.json_type(case((is_json, column))) == "array")
+            is_damaged = not_(is_list) | exists(others)
+            return exists(found.where(key == items.c.value)) | is_damaged
+        # No function that reads JSON: it would raise, and fail the statement for all rows.
+        texts = func.string_to_array(func.translate(column, '[]" ', ""), ",")
+        return exists(found.where(key == any_(texts))) | ~column.regexp_match(_LIST_OF_TEXTS)
+
+
+def _items_of(value: Any) -> TableValuedAlias:
+    """Build the table of the items of a JSON list, on SQLite."""
+    return func.json_each(value).table_valued("value", "type")
 
 
 @asynccontextmanager

@@ -100,13 +100,13 @@ class Database:
                     # entries commits, on any replica.
                     await self._engine.lock_audit_chain(begun)
                     await transaction.audit.write_waiting()
-                if connection.has_written and adds_work and self._heard is None:
-                    # This process has no background work of its own.
-                    await self._engine.announce_commit(begun)
             if connection.has_written:
                 self._outages.recover()
-                if adds_work:
-                    self._hear()
+                if adds_work and self._heard is not None:
+                    self._heard()
+                elif adds_work:
+                    # After the commit: a server that refuses NOTIFY fails no write.
+                    await self._commits.announce()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -259,13 +259,14 @@ class Database:
         return self._commits.is_listening
 
     async def announce(self) -> None:
-        """Wake the other services, because there is more work than this one can do.
-
-        Raises:
-            StorageError: the database failed or was closed.
-        """
+        """Wake the other services, because there is more work than this one can do."""
         async with self._block():
             await self._commits.announce()
+
+    @property
+    def announcements_failed(self) -> int:
+        """The number of announcements that the server refused, or that did not reach it."""
+        return self._commits.failed
 
     def _hear(self) -> None:
         if self._heard is not None:

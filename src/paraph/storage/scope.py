@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from paraph.encoding import with_lengths
 
@@ -29,8 +30,13 @@ class Scope:
     @property
     def key(self) -> int:
         """The lock's name for PostgreSQL's advisory locks: 64 bits, signed."""
-        whole = with_lengths(("paraph", *self.parts))
-        return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "big", signed=True)
+        return _key_of(self.parts)
+
+
+@lru_cache(maxsize=4096)
+def _key_of(parts: tuple[str, ...]) -> int:
+    whole = with_lengths(("paraph", *parts))
+    return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "big", signed=True)
 
 
 NOTHING_READ = Scope(("nothing",), shared=True)

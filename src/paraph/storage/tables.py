@@ -139,6 +139,12 @@ links = Table(
         sqlite_where=text("phase = 'active'"),
         postgresql_where=text("phase = 'active'"),
     ),
+    Index(
+        "ix_links_pending",
+        "expires_at",
+        sqlite_where=text("phase = 'pending'"),
+        postgresql_where=text("phase = 'pending'"),
+    ),
 )
 
 link_requests = Table(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from paraph.checks.harness import start_watch
+from paraph.checks.harness import readiness, start_watch
 from paraph.checks.harness.app_process import Running, start
 from paraph.checks.harness.readiness import telling_lines, wait_until_ready
 from paraph.checks.harness.start_watch import StartWatch
@@ -73,6 +73,45 @@ def test_an_app_that_still_works_is_starting(
     monkeypatch.setattr(start_watch, "_processes", lambda _: next(seen))
     watch = StartWatch(1, HERE)
     assert [[], [], []] == [watch.settled(now) for now in (100.0, 102.5, 105.4)]
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ([(1.0, False), (1.0, False), (1.0, False)], [0.0, 3.0, 6.0]),
+        ([(1.0, False), (1.0, True), (1.0, False)], [0.0, 0.0, 3.0]),
+        ([(1.0, False), (1.0, False), (2.0, False)], [0.0, 3.0, 0.0]),
+    ],
+)
+def test_the_seconds_without_work_are_counted(
+    monkeypatch: pytest.MonkeyPatch, looks: list[tuple[float, bool]], expected: list[float]
+) -> None:
+    """Work of any process of the app begins the count again."""
+    seen = iter([({("127.0.0.1", 30001)}, *one) for one in looks])
+    monkeypatch.setattr(start_watch, "_processes", lambda _: next(seen))
+    watch = StartWatch(1, HERE)
+    assert expected == [watch.idle_seconds(now) for now in (100.0, 103.0, 106.0)]
+
+
+def test_an_app_that_listens_elsewhere_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only an app that listens where it is expected can be silent there."""
+    found = ({("127.0.0.1", 5000)}, 1.0, False)
+    monkeypatch.setattr(start_watch, "_processes", lambda _: found)
+    watch = StartWatch(1, HERE)
+    assert [0.0, 0.0] == [watch.idle_seconds(now) for now in (100.0, 110.0)]
+
+
+def test_a_silent_app_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app with a request that does nothing for a part of the deadline will not respond."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address, port = server.getsockname()
+        monkeypatch.setattr(start_watch, "_processes", lambda _: ({(address, port)}, 1.0, False))
+        monkeypatch.setattr(Running, "process_id", 1)
+        monkeypatch.setattr(readiness, "_IDLE_PART", 0.0)
+        monkeypatch.setattr(readiness, "_IDLE_LEAST", 0.5)
+        with pytest.raises(ControlFailedError, match="does not respond") as caught:
+            wait_until_ready(Running(), f"http://{address}:{port}/", 60)
+    assert "ready_within" in caught.value.fix
 
 
 def test_the_addresses_of_a_process_are_read() -> None:

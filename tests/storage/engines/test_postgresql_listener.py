@@ -18,6 +18,7 @@ from paraph.storage.engines.postgresql_listener import CHANNEL, PostgresqlCommit
 from pgbouncer import PgBouncer
 from postgres_server import PostgresServer
 from storage.sample import ring
+from tampering import tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -121,6 +122,24 @@ async def test_a_lost_connection_is_heard_and_the_next_read_listens_again(
         heard.clear()
         await write(command)
         await heard_soon(heard)
+
+
+async def test_a_refused_announcement_fails_no_write(postgresql_url: str, log: io.StringIO) -> None:
+    """It follows the commit, is counted, and is logged once; the server is not asked again."""
+    schema = postgresql_url.rsplit("/", 1)[-1]
+    await tamper(
+        postgresql_url,
+        "CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS"
+        " $$BEGIN RAISE EXCEPTION 'unknown' USING ERRCODE = '0A000'; END$$",
+        f'ALTER DATABASE "{schema}" SET search_path = public, pg_catalog',
+    )
+    async with opened(postgresql_url) as command:
+        for _ in range(3):
+            await write(command)
+        assert 3 == command.announcements_failed
+        async with command.reading() as tx:
+            assert [REPLICA] == list(await tx.replicas.seen_since(0))
+    assert 1 == log.getvalue().count("database.not_announced")
 
 
 @pytest.mark.parametrize("mode", ["transaction", "session"])

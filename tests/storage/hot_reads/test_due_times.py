@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from databases import new_sqlite
 from paraph.errors import StorageError
 from paraph.model.deployment import Replica
 from paraph.model.event import EventStatus
 from paraph.storage.database import Database, open_store
 from storage import sample
+from tampering import tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -39,12 +43,24 @@ async def test_each_kind_of_work_is_found(store: Database) -> None:
         await tx.revocations.add(sample.revocation(next_attempt_at=7_000))
         await tx.removals.add_tombstone(b"h" * 32, zoom_time=5, now=6)
         await tx.replicas.put(REPLICA)
+        await tx.grants.add(sample.grant())
+        for link in (sample.link("1", expires_at=700), sample.pending_link("2", expires_at=800)):
+            await tx.links.add(replace(link, grant_id="grant-1"))
     times = await store.read_due_times("r")
 
     assert (3_000, 4_000, 7_000, None) == times[:4]
     assert (2_000, 950, 900) == (times.forwarded_at, times.dead_since, times.received_at)
     assert times.export is not None
-    assert 1_234 == times.seen_at
+    assert (800, 1_234) == (times.link, times.seen_at)
+
+
+async def test_the_expiry_of_pending_links_is_read_from_an_index(tmp_path: Path) -> None:
+    """The table has a row for each installation; the index holds the pending ones alone."""
+    plan = await tamper(
+        new_sqlite(tmp_path / "paraph.db"),
+        "EXPLAIN QUERY PLAN SELECT min(expires_at) FROM links WHERE phase = 'pending'",
+    )
+    assert "INDEX ix_links_pending" in plan[0][3]
 
 
 async def test_the_version_changes_with_each_commit_and_with_nothing_else(

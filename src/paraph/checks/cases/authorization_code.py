@@ -163,8 +163,9 @@ def _code_rejected(t: CaseContext) -> None:
     begun = begin(t, browser)
     linked = t.hooks.links()
     url = response_url(t, code="garbage" * 4, state=begun.state)
+    before = t.zoom.mark()
     page = finish(t, browser, url)
-    t.expect_no_error(page, "a code that Zoom refuses")
+    t.expect_no_error(page, "a code that Zoom refuses", asked=t.zoom.token_requests(before))
     t.expect(t.hooks.links() == linked, "a link was made although Zoom refused the code")
     expect_refused(t, browser, consent(t, begun.url, t.zoom.user()), "the same state afterwards")
 

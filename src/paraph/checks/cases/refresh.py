@@ -95,13 +95,14 @@ def _rotated(t: CaseContext) -> None:
     done = _expired(t)
     t.zoom.change(TOKEN, _shorten)
     presented = []
-    for _ in range(2):
+    for number in range(2):
+        if number:
+            _end(t, done)
         before = t.zoom.mark()
         _expect_works(t, done, "a refresh")
         found = _refreshes(t, before)
         t.control(found, "an expired token was not refreshed")
         presented.append(found[0].parameters.get("refresh_token"))
-        _end(t, done)
     t.expect(presented[0] != presented[1], "the rotated refresh token was not kept")
 
 
@@ -116,13 +117,14 @@ def _not_rotated(t: CaseContext) -> None:
 
     t.zoom.change(TOKEN, without_refresh_token)
     presented = []
-    for _ in range(2):
+    for number in range(2):
+        if number:
+            _end(t, done)
         before = t.zoom.mark()
         t.hooks.use(done.subject, done.user.id)
         found = _refreshes(t, before)
         t.expect(found, "after a response without a refresh token nothing is refreshed any more")
         presented.append(found[0].parameters.get("refresh_token"))
-        _end(t, done)
     t.expect(presented[0] == presented[1], "the old refresh token was dropped")
 
 

@@ -77,19 +77,22 @@ class CaseContext:
         if not holds:
             raise ControlFailedError(reason, fix)
 
-    def expect_no_error(self, response: Response, what: str) -> Response:
+    def expect_no_error(self, response: Response, what: str, *, asked: object = False) -> Response:
         """Fail the case unless a response came and its status is no server error.
 
         Args:
             response: the response to check; it is returned.
             what: the request, as the subject of the reason.
+            asked: true if the app has sent a request to Zoom, whose refusal it may report.
 
         Raises:
             ExpectationFailedError: no response came, or one with a server error.
         """
         self.expect_response(response, what)
-        # 501 and 505 mean "not supported here", which is a refusal and no failure.
-        fine = response.status < 500 or response.status in {501, 505}
+        # 501 and 505 mean "not supported here", which is a refusal and no failure. With 502 and 504
+        # the app reports that Zoom has refused.
+        refusals = {501, 502, 504, 505} if asked else {501, 505}
+        fine = response.status < 500 or response.status in refusals
         self.expect(fine, f"{what} got status {response.status}")
         return response
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from urllib.parse import urlsplit
 
 from paraph.checks.harness.app_process import Application
@@ -18,6 +20,10 @@ from paraph.checks.verdict import ControlFailedError
 _SINGLE_REQUEST = 5.0
 # Seconds for the request to another port; the app has nothing else to do.
 _OTHER_REQUEST = 1.0
+# Seconds between two looks at an app that has a request.
+_LOOK_EVERY = 0.2
+# The part of the deadline in which an app with a request must do something; at least the seconds.
+_IDLE_PART, _IDLE_LEAST = 0.5, 3.0
 # Seconds for an app that cannot know its port: time enough to end with a message of its own.
 _WITHOUT_PORT = 2.0
 _NOT_READY = 503
@@ -55,19 +61,25 @@ def wait_until_ready(
         knows_port: False if nothing that the app was started with has the port of `url`.
 
     Raises:
-        ControlFailedError: the app ended, has started elsewhere, sent what is not usable, or
-            sent no such response in time.
+        ControlFailedError: the app ended, has started elsewhere, sent what is not usable, has a
+            request and does nothing, or sent no such response in time.
     """
     seconds = seconds if knows_port else min(seconds, _WITHOUT_PORT)
     deadline = time.monotonic() + seconds
     sender = Sender("", lambda _response: None, reach=reach)
     watch = StartWatch(app.process_id, url, others)
+    idle = max(_IDLE_PART * seconds, _IDLE_LEAST)
     last = "it got no request"
+    pool = ThreadPoolExecutor(1)
     try:
         while (left := deadline - time.monotonic()) > 0:
             if not app.alive:
                 raise _ended(app)
-            response = sender.send("GET", url, timeout=min(left, _SINGLE_REQUEST))
+            asked = pool.submit(sender.send, "GET", url, timeout=min(left, _SINGLE_REQUEST))
+            while not wait_for([asked], _LOOK_EVERY).done:
+                if watch.idle_seconds(time.monotonic()) >= idle:
+                    raise _silent(url, idle)
+            response = asked.result()
             if response.status not in {0, _NOT_READY}:
                 return
             last = response.problem or f"status {response.status}"
@@ -77,7 +89,9 @@ def wait_until_ready(
                 raise _elsewhere(url, instead)
             time.sleep(0.03)
     finally:
-        sender.close()
+        # A request without a response ends with the app, and then the connection is closed.
+        pool.submit(sender.close)
+        pool.shutdown(wait=False)
     if not app.alive:
         raise _ended(app)
     raise _not_ready(app, url, last, seconds, knows_port=knows_port)
@@ -122,6 +136,15 @@ def _elsewhere(url: str, instead: str) -> ControlFailedError:
     return ControlFailedError(
         f"the app has started on {instead}, and nothing listens at {url}",
         f"{_PASS_PORT} If the app opens another port first, pass it {{port2}}.",
+    )
+
+
+def _silent(url: str, seconds: float) -> ControlFailedError:
+    return ControlFailedError(
+        f"the app accepts connections and does not respond to GET {url}: it has done nothing for "
+        f"{seconds:.0f} seconds",
+        "Read the output of the app: it may wait for a program that is not there. If it only "
+        "needs more time to start, lengthen `ready_within` in [start].",
     )
 
 

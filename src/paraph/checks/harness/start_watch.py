@@ -21,8 +21,8 @@ Address = tuple[str, int]
 class StartWatch:
     """Watches the processes of an app that does not respond yet.
 
-    An app that listens at other addresses than the expected one, and has nothing to do, is not
-    starting any more. An app that still works, or listens nowhere, may become ready.
+    An app that listens and has nothing to do is not starting any more. An app that still works, or
+    listens nowhere, may become ready.
 
     Args:
         process_id: the first process of the app; None if the check did not start it.
@@ -39,6 +39,7 @@ class StartWatch:
         self._looked_at = self._since = 0.0
         self._used = 0.0
         self._seen: list[Address] = []
+        self._is_here = False
 
     def settled(self, now: float) -> list[Address]:
         """Return the other addresses of the app once it has finished starting; until then [].
@@ -46,21 +47,35 @@ class StartWatch:
         Args:
             now: seconds of a monotonic clock.
         """
+        looked = self._look(now)
+        return self._seen if looked and now - self._since >= _SETTLED_AFTER else []
+
+    def idle_seconds(self, now: float) -> float:
+        """Return for how long the app has listened at the expected address and done nothing.
+
+        Args:
+            now: seconds of a monotonic clock.
+        """
+        self._look(now)
+        return now - self._since if self._is_here else 0.0
+
+    def _look(self, now: float) -> bool:
+        """Look at the processes, unless that was done a moment ago; return True if it was done."""
         elapsed = now - self._looked_at
         if self._process_id is None or elapsed < _INTERVAL:
-            return []
+            return False
         found, used, is_working = _processes(self._process_id)
-        seen = self._elsewhere(found)
+        is_here = any(port == self._port and self._reaches(address) for address, port in found)
+        seen = [] if is_here else self._elsewhere(found)
         rests = not is_working and used - self._used < _IDLE * elapsed
-        if not seen or seen != self._seen or not rests:
+        if (seen, is_here) != (self._seen, self._is_here) or not rests:
             self._since = now
-        self._looked_at, self._used, self._seen = now, used, seen
-        return seen if now - self._since >= _SETTLED_AFTER else []
+        self._looked_at, self._used = now, used
+        self._seen, self._is_here = seen, is_here
+        return True
 
     def _elsewhere(self, found: Collection[Address]) -> list[Address]:
-        """Return the addresses that are not expected; [] if the expected one is among them."""
-        if any(port == self._port and self._reaches(address) for address, port in found):
-            return []
+        """Return the addresses that are not expected."""
         # An expected port that the app was not given is a mistake, and its own one shows that.
         known = self._others if self._port in self._others else set()
         return sorted(

@@ -23,7 +23,7 @@ from paraph.storage.connection import Connection, Engine, Intake, finish, storag
 from paraph.storage.database import Database, engine_for
 from paraph.storage.event_tables import BY_DIGEST, TablesInUse, find_event_tables
 from paraph.storage.hot_reads.access_lookup import AccessLookup
-from paraph.storage.hot_reads.commit_listener import CommitListener
+from paraph.storage.hot_reads.commit_listener import CommitListener, NoCommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.scope import Scope
@@ -73,7 +73,7 @@ async def restoring(
                 with storage_errors():
                     seen_at = live_since + answer_seconds
                     await finish(connection.run_sync(_ask_replicas, seen_at=seen_at))
-                    await engine.announce_commit(connection)
+            await engine.commit_listener().announce()
         async with engine.migrating() as connection:
             with storage_errors():
                 await finish(
@@ -201,11 +201,8 @@ class _Within:
         return self._engine.due_times_lookup(tables)
 
     def commit_listener(self) -> CommitListener:
-        """Never used: no background work runs while the database is being restored."""
-        return self._engine.commit_listener()
-
-    async def announce_commit(self, connection: AsyncConnection) -> None:
-        """There is no service to wake."""
+        """Return none: there is no service to wake."""
+        return NoCommitListener()
 
     @property
     def clock(self) -> Executable | None:

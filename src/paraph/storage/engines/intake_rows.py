@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from paraph.errors import SealBroken, UnknownEncryptionKey
+from paraph.errors import ParaphError, SealBroken, UnknownEncryptionKey
 from paraph.logs import get_logger
 from paraph.model.event import KeptEvent, Outcome
+from paraph.sealing.data_key import Owner
 from paraph.sealing.row import Sealing
 from paraph.storage.event_tables import EventTables, arrival_position
 from paraph.storage.hot_reads.data_key_lookup import Keys
@@ -34,6 +34,9 @@ COLUMNS = (
 )
 # More columns of the table that is keyed by time.
 BY_TIME_COLUMNS = "position, event_ts, sealed_for"
+# Data keys that this process has reported; from this number on it begins again.
+MOST_REPORTED = 256
+_reported: set[str] = set()
 
 
 def columns_of(tables: EventTables) -> str:
@@ -134,23 +137,29 @@ def rows_of(
 def _seal_body(event: KeptEvent, sealing: Sealing, keys: Keys) -> tuple[bytes, str | None]:
     """Return the sealed body, and the data keys that open it."""
     body, at = event.body or b"", event.received_at
-    found = [keys.get(owner) for owner in event.owners] if keys else []
+    # An owner whose grant has no key yet must be able to open the body.
+    found = [keys[owner] for owner in event.owners if owner in keys]
     present = [key for key in found if key is not None]
-    if present:
+    if present and len(present) == len(found):
         try:
             sealed = sealing.bodies.seal(BODY, event.event_id, body, at=at, keys=present)
         except (SealBroken, UnknownEncryptionKey) as error:
-            _report(error.code, present[0].key_id, error.remedy)
+            _report(error, present[0].key_id)
         else:
-            return sealed, sealed_for_column(key and key.key_id for key in found)
+            ids = {key.owner: key.key_id for key in present}
+            return sealed, sealed_for_column(ids.get(Owner(*one)) for one in event.owners)
     # Without a data key a removal finds the row and deletes its body: see `EventPurge`.
     return sealing.seal_body(BODY, event.event_id, body, at=at), None
 
 
-@lru_cache(maxsize=256)
-def _report(error_code: str, key_id: str, remedy: str) -> None:
-    """Log once that a data key cannot be opened. No event is refused because of it."""
-    _log.error("data_key.not_opened", error_code=error_code, key_id=key_id, remedy=remedy)
+def _report(error: ParaphError, key_id: str) -> None:
+    """Log once for each data key that it cannot be opened. No event is refused because of it."""
+    if key_id in _reported:
+        return
+    if len(_reported) == MOST_REPORTED:
+        _reported.clear()
+    _reported.add(key_id)
+    _log.error("data_key.not_opened", error_code=error.code, key_id=key_id, remedy=error.remedy)
 
 
 def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:

@@ -27,7 +27,7 @@ from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, finish, storage_errors
 from paraph.storage.engines.postgresql_connection import LOCK_SECONDS, Connector, read_only
 from paraph.storage.engines.postgresql_intake import PostgresqlIntake
-from paraph.storage.engines.postgresql_listener import ANNOUNCE, PostgresqlCommitListener
+from paraph.storage.engines.postgresql_listener import PostgresqlCommitListener
 from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup, PostgresqlAccessLookup
 from paraph.storage.hot_reads.commit_listener import CommitListener
@@ -41,9 +41,12 @@ MIGRATION_LOCK_SECONDS = 120
 
 _WRITERS, _AUDIT, _MIGRATION = (Scope((name,)).key for name in ("writers", "audit", "migration"))
 # For the bare connections, which run the same few statements all day. Planning one for each batch
-# takes the server as long as running it.
-_PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
-_ANNOUNCE = text(ANNOUNCE)
+# takes the server as long as running it. Each statement must see what was committed before it,
+# also where the database has another default.
+_BARE_SETTINGS = {
+    "plan_cache_mode": "force_generic_plan",
+    "default_transaction_isolation": "read committed",
+}
 # SQLSTATE read_only_sql_transaction.
 _READ_ONLY_TRANSACTION = "25006"
 
@@ -55,7 +58,7 @@ class PostgresqlEngine:
         self._connector = Connector(database_url)
         self.writer = _open(self._connector, connections=WRITERS, read_only=False)
         self.readers = _open(self._connector, connections=READERS, read_only=True)
-        self._connect = partial(self._connector.connect, **_PLANNED_ONCE)
+        self._connect = partial(self._connector.connect, **_BARE_SETTINGS)
         self._listener = PostgresqlCommitListener(self._connect)
         self._alone = asyncio.Lock()
         self._intake_lock = asyncio.Lock()
@@ -106,7 +109,7 @@ class PostgresqlEngine:
 
     def intake(self, sealing: Sealing, tables: TablesInUse) -> Intake:
         """Return the inbox's insert statement, on a connection of its own."""
-        return PostgresqlIntake(self._connect, _locks_written_out, sealing, tables)
+        return PostgresqlIntake(self._connect, _shared_keys, sealing, tables)
 
     def access_lookup(self) -> AccessLookup:
         """Return the access lookup: in batches, on a connection of its own."""
@@ -123,11 +126,6 @@ class PostgresqlEngine:
     def commit_listener(self) -> CommitListener:
         """Return the listener, on a connection of its own."""
         return self._listener
-
-    async def announce_commit(self, connection: AsyncConnection) -> None:
-        """Send a notification when this transaction commits."""
-        with storage_errors():
-            await finish(connection.execute(_ANNOUNCE))
 
     @property
     def clock(self) -> Executable:
@@ -172,9 +170,9 @@ def _locks(scopes: Sequence[Scope]) -> Executable:
     return text(f"SELECT {columns}").bindparams(**keys)
 
 
-def _locks_written_out(scopes: Sequence[Scope]) -> str:
-    """Build the same statement without parameters: the keys are integers computed here."""
-    return f"SELECT {', '.join(f'{name}({key})' for name, key in _lock_calls(scopes))}"
+def _shared_keys(scopes: Sequence[Scope]) -> list[int]:
+    """Return the keys of a block's locks, in locking order; all of them are shared."""
+    return [key for _, key in _lock_calls(scopes)]
 
 
 async def _lock(connection: AsyncConnection, key: int) -> None:

@@ -4,6 +4,9 @@ NOTIFY makes transactions commit one after the other, so the hot paths never ann
 service announces at most once a second, when it has more events than it can deliver
 (`dispatch`), and a command announces each of its writes.
 
+An announcement follows its commit, so a server or a pooler that refuses NOTIFY fails no write. The
+services then find the work later, and the process announces nothing more.
+
 LISTEN needs a session of its own. Behind a pooler, and on a server that does not know LISTEN, the
 due times are polled instead, which is logged once.
 """
@@ -14,7 +17,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from paraph.errors import StorageError
+from paraph.errors import StorageError, StorageUnavailable
 from paraph.logs import get_logger
 from paraph.storage.hot_reads.commit_listener import Heard
 from paraph.storage.outage import failed
@@ -41,6 +44,8 @@ class PostgresqlCommitListener:
         self._heard: Heard | None = None
         self._listens = False
         self._is_refused = False
+        self._may_announce = True
+        self.failed = 0
 
     @property
     def is_listening(self) -> bool:
@@ -54,8 +59,23 @@ class PostgresqlCommitListener:
     async def announce(self) -> None:
         """See `CommitListener`."""
         # A server that does not know LISTEN may refuse NOTIFY too, and no process listens.
-        if not self._is_refused:
+        if self._is_refused:
+            return
+        if not self._may_announce:
+            self.failed += 1
+            return
+        try:
             await self.fetch(ANNOUNCE)
+        except StorageError as error:
+            if not self.failed:
+                _log.warning(
+                    "database.not_announced",
+                    error_code=error.code,
+                    why=error.detail,
+                    cost="replicas find work of other processes up to 30 seconds later",
+                )
+            self.failed += 1
+            self._may_announce = isinstance(error, StorageUnavailable)
 
     async def fetch(self, query: str, *values: str) -> Sequence[Any]:
         """Run one statement at the driver: SQLAlchemy would take three times as long.

@@ -101,9 +101,6 @@ class SqliteEngine:
         """Return none: see `NoCommitListener`."""
         return NoCommitListener()
 
-    async def announce_commit(self, connection: AsyncConnection) -> None:
-        """Other processes see it in the version of the file."""
-
     @property
     def clock(self) -> None:
         """There is no server clock: every process is on this machine."""

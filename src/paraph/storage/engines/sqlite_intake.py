@@ -34,8 +34,7 @@ from paraph.storage.engines.intake_rows import (
     rows_of,
 )
 from paraph.storage.event_tables import POSITIONS_TRIED, EventTables, TablesInUse
-from paraph.storage.hot_reads.data_key_lookup import COLUMNS as KEY_COLUMNS
-from paraph.storage.hot_reads.data_key_lookup import DataKeyLookup, Keys, Owners
+from paraph.storage.hot_reads.data_key_lookup import DataKeyLookup, Keys, Owners, keys_statement
 
 T = TypeVar("T")
 
@@ -60,10 +59,9 @@ _KNOWN = (
     " json_group_object(hex(identity_hash), created_at) FROM tombstones"
     " WHERE identity_hash IN ({places})"
 )
-# CROSS JOIN: the owners first, and then the index by owner.
-_KEYS = (
-    f"SELECT {KEY_COLUMNS} FROM json_each(?) AS asked"  # noqa: S608 - Constants alone.
-    f" CROSS JOIN {_KEY_OF_OWNER}"
+_KEYS = keys_statement(
+    "SELECT ?2 AS client_id, json_extract(value, '$[0]') AS account_id,"
+    " json_extract(value, '$[1]') AS user_id FROM json_each(?1)"
 )
 _THERE = (
     "SELECT json_group_object(event_id, arrival) FROM {table}"

@@ -1,8 +1,9 @@
 """Hears of commits, so that background work need not ask the database every second.
 
 A service is told of its own writes by `Database.listen`. A process without background work, such as
-a command, announces its writes to every service. Nothing depends on an announcement that is
-lost: a service also reads its due times at intervals (`operations.wake_ups`).
+a command, announces its writes to every service, after their commit. Nothing depends on an
+announcement that is lost or refused: a service also reads its due times at intervals
+(`operations.wake_ups`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ class CommitListener(Protocol):
     def listen(self, heard: Heard | None) -> None:
         """Call `heard` for each announcement, from the next read of the due times on."""
 
+    @property
+    def failed(self) -> int:
+        """The number of announcements that were refused, or not sent."""
+
     async def announce(self) -> None:
-        """Wake the other services that listen."""
+        """Wake the other services that listen. A failure raises nothing."""
 
 
 class NoCommitListener:
@@ -34,6 +39,7 @@ class NoCommitListener:
     """
 
     is_listening = False
+    failed = 0
 
     def listen(self, heard: Heard | None) -> None:
         """See `CommitListener`."""

@@ -32,6 +32,7 @@ class DueTimes(NamedTuple):
         forwarded_at, dead_since, received_at: of the events whose deletion is due first.
         unmoved: not None if events of a former table have to be moved.
         request, state, answer: the expiry of a link request, a used state, an idempotent response.
+        link: the expiry of a link that waits for a confirmation.
         export: not None if a line waits to be written to the receipt book.
         audit_head: the number of the newest audit entry.
         sealing_key: the id of the key that seals.
@@ -49,6 +50,7 @@ class DueTimes(NamedTuple):
     request: int | None
     state: int | None
     answer: int | None
+    link: int | None
     export: str | None
     audit_head: int | None
     sealing_key: str | None
@@ -65,6 +67,7 @@ _ENDS = (
     "min(expires_at) FROM link_requests",
     "min(expires_at) FROM used_states",
     "min(expires_at) FROM given_answers",
+    "min(expires_at) FROM links WHERE phase = 'pending'",
     "min(export_id) FROM removal_exports",
     "max(sequence) FROM audit_entries",
     "key_id FROM key_turns ORDER BY turn DESC LIMIT 1",

@@ -7,13 +7,16 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, insert, literal_column, select, update
 
 from paraph.errors import Conflict
 from paraph.model.link import Link, LinkRequest, Proof
 from paraph.model.phase import Phase
 from paraph.storage.connection import Connection
 from paraph.storage.tables import link_requests, links
+
+# A literal: a partial index is not used with a bound parameter.
+_PENDING: Any = literal_column(f"'{Phase.PENDING.value}'")
 
 
 class LinkStore:
@@ -133,17 +136,11 @@ class LinkStore:
         """Return pending links that have expired."""
         rows = await self._connection.execute(
             select(links)
-            .where(links.c.phase == Phase.PENDING.value, links.c.expires_at <= now)
+            .where(links.c.phase == _PENDING, links.c.expires_at <= now)
             .order_by(links.c.expires_at)
             .limit(limit)
         )
         return [link_of(row) for row in rows]
-
-    async def next_expiry(self) -> int | None:
-        """Return when the first of the pending links expires, in epoch seconds."""
-        earliest = select(func.min(links.c.expires_at)).where(links.c.phase == Phase.PENDING.value)
-        found: int | None = (await self._connection.execute(earliest)).scalar_one()
-        return found
 
     async def delete_expired_requests(self, *, now: int) -> int:
         """Delete link requests that have expired."""

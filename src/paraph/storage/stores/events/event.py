@@ -29,7 +29,8 @@ from paraph.storage.tables import grants
 
 # Seconds until the next attempt to open a body whose encryption key is not in the key ring.
 KEY_MISSING_SECONDS = 300
-PURGED_AT_ONCE = 2000
+# Rows looked at in one step of `purge_destroyed`, for which other writers wait.
+PURGED_AT_ONCE = 500
 _DESTROYED = "a removal has destroyed their data keys"
 _RECEIVED = EventStatus.RECEIVED.value
 _FORWARDED = EventStatus.FORWARDED.value
@@ -39,10 +40,13 @@ _log = get_logger("storage")
 
 
 class Claimed(NamedTuple):
-    """Claimed events, and whether others were purged, so that there may be more to claim."""
+    """Claimed events, and the keys of due rows that have to be purged.
+
+    If there are such rows, there may be more to claim, also if no event was found.
+    """
 
     events: Sequence[KeptEvent]
-    has_purged: bool
+    destroyed: Sequence[Any]
 
 
 class EventStore(EventDeletion):
@@ -105,8 +109,11 @@ class EventStore(EventDeletion):
         """Claim due events, oldest first, for this worker until the lease ends.
 
         Each claim counts as an attempt. A notice waits for every earlier one of its Zoom user
-        and of its subject. Events whose content a removal has destroyed are among the due ones.
-        They are purged here, so there may be more to claim even if no event was found.
+        and of its subject.
+
+        Events whose content a removal has destroyed stay due until `purge_destroyed` ends them. If
+        some are found, the latest due events are claimed as well as the oldest. So events behind
+        any number of destroyed ones do not wait for them.
 
         Args:
             now: epoch seconds.
@@ -118,20 +125,15 @@ class EventStore(EventDeletion):
         """
         events, key = self._events, key_of(self._events)
         where = claimable(self._tables, now=now, urgent=urgent, ordered=ordered, without=without)
-        due = (
-            await self._connection.execute(
-                select(events, is_readable(self._connection, events).label("is_readable"))
-                .where(*where)
-                .order_by(events.c.next_attempt_at, events.c.arrival, events.c.event_id)
-                .limit(limit)
-                # On PostgreSQL, skip rows that another worker is claiming.
-                .with_for_update(skip_locked=True)
-            )
-        ).all()
+        due = await self._due(where, limit=limit)
         rows = [row for row in due if row.is_readable]
-        has_destroyed = len(rows) < len(due)
-        if has_destroyed:
-            await self._purge_destroyed(where)
+        destroyed = [getattr(row, key.name) for row in due if not row.is_readable]
+        if destroyed:
+            known = {getattr(row, key.name) for row in due}
+            latest = await self._due(where, limit=limit - len(rows), is_latest=True)
+            others = [row for row in reversed(latest) if getattr(row, key.name) not in known]
+            rows += [row for row in others if row.is_readable]
+            destroyed += [getattr(row, key.name) for row in others if not row.is_readable]
         if rows:
             await self._connection.execute(
                 update(events)
@@ -139,23 +141,52 @@ class EventStore(EventDeletion):
                 .values(attempts=events.c.attempts + 1, next_attempt_at=until)
             )
         opened = [await self._open_claimed(row, now=now) for row in rows]
-        return Claimed([event for event in opened if event is not None], has_destroyed)
+        return Claimed([event for event in opened if event is not None], destroyed)
 
-    async def _purge_destroyed(self, where: Sequence[Any]) -> None:
-        """End the oldest of these events whose content a removal has destroyed."""
+    async def _due(
+        self, where: Sequence[Any], *, limit: int, is_latest: bool = False
+    ) -> Sequence[Row[Any]]:
+        """Lock and read the oldest of these events, or the latest, the latest first."""
+        events = self._events
+        order = events.c.next_attempt_at, events.c.arrival, events.c.event_id
+        found = await self._connection.execute(
+            select(events, is_readable(self._connection, events).label("is_readable"))
+            .where(*where)
+            .order_by(*(one.desc() if is_latest else one for one in order))
+            .limit(limit)
+            # On PostgreSQL, skip rows that another worker is claiming.
+            .with_for_update(skip_locked=True)
+        )
+        return found.all()
+
+    async def purge_destroyed(self, found: Sequence[Any], *, now: int) -> None:
+        """End events whose content a removal has destroyed.
+
+        Args:
+            found: the keys of rows that a claim has found.
+            now: epoch seconds. Of the events that are due, the oldest are looked at as well.
+        """
         events, key = self._events, key_of(self._events)
         readable = is_readable(self._connection, events).label("is_readable")
-        due = (
+        due = await self._connection.execute(
             select(key.label("key"), readable)
-            .where(*where)
+            .where(
+                events.c.status == _RECEIVED,
+                events.c.urgent.is_(False),
+                events.c.next_attempt_at <= now,
+            )
             .order_by(events.c.next_attempt_at, events.c.arrival, events.c.event_id)
             .limit(PURGED_AT_ONCE)
             .with_for_update(skip_locked=True)
-            .subquery()
         )
+        keys = {row.key for row in due if not row.is_readable}.union(found)
         done = await self._connection.execute(
             update(events)
-            .where(key.in_(select(due.c.key).where(~due.c.is_readable)))
+            .where(
+                self._connection.any_of(key, sorted(keys)),
+                events.c.status == _RECEIVED,
+                ~is_readable(self._connection, events),
+            )
             .values(**PURGED)
         )
         _log.info("events.purged", count=done.rowcount, why=_DESTROYED)
@@ -170,6 +201,7 @@ class EventStore(EventDeletion):
             await self._connection.execute(self._of(row).values(**values))
         except SealBroken as error:
             failure = f"{error.code}: {error.detail}"
+            _log.error("event.not_opened", event_id=row.event_id[:16], why=failure)
             await self._connection.execute(self._of(row).values(status=_DEAD, failure=failure))
         return None
 

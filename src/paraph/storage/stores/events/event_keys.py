@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, exists, or_, select, true
+from sqlalchemy import ColumnElement, Table, select, true
 
+from paraph.errors import SealBroken
 from paraph.sealing.data_key import SealedDataKey
 from paraph.storage.connection import Connection
 from paraph.storage.tables import data_keys, kept_events
@@ -30,8 +31,15 @@ def sealed_for_column(key_ids: Iterable[str | None]) -> str | None:
 
 
 def sealed_for_in(column: str | None) -> tuple[str | None, ...] | None:
-    """Return the keys of a value of `sealed_for`."""
-    return None if column is None else _decoder.decode(column)
+    """Return the keys of a value of `sealed_for`.
+
+    Raises:
+        SealBroken: the value is damaged.
+    """
+    try:
+        return None if column is None else _decoder.decode(column)
+    except msgspec.MsgspecError:
+        raise SealBroken("the column sealed_for is damaged") from None
 
 
 def present(sealed_for: Sequence[str | None] | None) -> tuple[str, ...]:
@@ -40,14 +48,14 @@ def present(sealed_for: Sequence[str | None] | None) -> tuple[str, ...]:
 
 
 def is_readable(connection: Connection, events: Table) -> ColumnElement[bool]:
-    """Build the condition that a body, if the row has one, was not destroyed with its keys."""
+    """Build the condition that a body, if the row has one, was not destroyed with its keys.
+
+    A row with a damaged `sealed_for` meets it, and its body cannot be opened.
+    """
     if events is not kept_events:
         return true()
-    wanted = connection.items_of(events.c.sealed_for)
-    return or_(
-        events.c.sealed_for.is_(None),
-        exists(select(data_keys.c.key_id).where(data_keys.c.key_id == wanted.c.value)),
-    )
+    column = events.c.sealed_for
+    return column.is_(None) | connection.has_one_of(column, data_keys.c.key_id)
 
 
 async def living_keys(

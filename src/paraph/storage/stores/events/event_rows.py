@@ -186,7 +186,8 @@ class EventRows:
     def _event(self, row: Row[Any], *, claimed: bool = False) -> KeptEvent:
         """Read a row. A body under data keys stays sealed: they are read when it is opened."""
         stored = getattr(row, "body", None)
-        sealed_for = sealed_for_in(getattr(row, "sealed_for", None))
+        # Without a body they open nothing, and a damaged value hides no row from a list.
+        sealed_for = None if stored is None else sealed_for_in(getattr(row, "sealed_for", None))
         body = None
         if stored is not None and sealed_for is None:
             body, stored = self._sealing.open(BODY, row.event_id, stored), None
