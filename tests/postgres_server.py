@@ -97,7 +97,9 @@ class PostgresServer:
         place = {"port": str(self.port), "unix_socket_directories": str(self._folder)}
         options = {**self._options, **place}
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("wb") as log:
+        (self._folder / "log").write_bytes(b"")
+        # Appended: processes of a server that was killed write to it for a moment.
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self.data, *words],
                 stdout=log,
@@ -202,23 +204,24 @@ class PostgresServer:
         assert done.returncode == 0, done.stderr.decode()
 
     def _await_answer(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.ask("SELECT 1")
             except (OSError, asyncpg.PostgresError):
                 assert self._process is not None
-                assert time.monotonic() < deadline, self._log()
+                assert time.monotonic() < deadline, self._log()[-2_000:]
                 time.sleep(0.02)
                 if self._process.poll() is not None:
                     # The processes of a server that was killed need a moment to notice it.
-                    assert "is still in use" in self._log(), self._log()
+                    log = self._log()
+                    assert "is still in use" in log, log[-2_000:]
                     self._launch()
             else:
                 return
 
     def _log(self) -> str:
-        return (self._folder / "log").read_text(errors="replace")[-2_000:]
+        return (self._folder / "log").read_text(errors="replace")
 
     def _reachable_programs(self) -> Path:
         """The package's programs, or a copy of them where `nobody` cannot reach the package."""
