@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import psutil  # type: ignore[import-untyped]  # Its stubs are a package of their own.
 import pytest
 
 from paraph.client import challenge_of
@@ -76,8 +76,6 @@ class Machine:
                 env=self._environment,
                 stdout=log,
                 stderr=log,
-                # faketime starts another process, which must end with it.
-                start_new_session=True,
             )
         deadline = time.monotonic() + 60
         while True:
@@ -98,7 +96,11 @@ class Machine:
     def stop(self) -> None:
         """End the service."""
         if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
+            started = psutil.Process(self._process.pid)
+            # faketime ends with its process, and only then deletes its shared memory. Memory that
+            # stays fails a later run whose process has the same number.
+            for process in started.children() if self._prefix else [started]:
+                process.terminate()
             self._process.wait(30)
 
     def browser(self, cookies: httpx.Cookies | None = None) -> httpx.Client:
