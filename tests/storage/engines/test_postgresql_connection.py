@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import io
 import itertools
 import json
@@ -197,6 +198,31 @@ async def test_a_direct_connection_keeps_prepared_statements(postgresql_url: str
     assert not connector.is_pooled
     assert kept >= 1
     assert "15s" == limit
+
+
+async def test_a_cancelled_connect_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled at any of its steps, it closes its connection, and the loop reports nothing."""
+
+    async def refuse_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(8)
+        writer.close()
+
+    reports: list[dict[str, Any]] = []
+    loop, before = asyncio.get_running_loop(), asyncio.all_tasks()
+    monkeypatch.setattr(loop, "call_exception_handler", reports.append)
+    server = await asyncio.start_server(refuse_tls, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for steps in range(20):
+        connecting = asyncio.create_task(Connector(f"postgresql://x@127.0.0.1:{port}/x").connect())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        await asyncio.wait([connecting])
+    server.close()
+    while left := asyncio.all_tasks() - before:
+        await asyncio.wait(left)
+    gc.collect()
+    assert [] == reports
 
 
 async def test_a_url_that_names_a_pooler_is_believed(postgresql_url: str) -> None:

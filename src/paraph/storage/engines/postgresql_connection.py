@@ -172,7 +172,7 @@ class Connector:
         settings = {"application_name": url.application_name or "paraph"}
         if url.options:
             settings["options"] = url.options
-        return await self._driver.connect(
+        opening = self._driver.connect(
             host=[host],
             port=[port],
             user=url.user or None,
@@ -189,6 +189,7 @@ class Connector:
             # Checked below in a transaction: the driver's own check fails behind a pooler.
             target_session_attrs="any",
         )
+        return await _opened(asyncio.ensure_future(opening))
 
     async def _prepared(self, connection: Any, more_settings: dict[str, str]) -> Any:
         try:
@@ -212,6 +213,24 @@ class Connector:
             self._tell()
             # The caller was told that this connection may keep prepared statements.
             raise StorageUnavailable("a pooler stands before the database now")
+
+
+async def _opened(opening: asyncio.Future[Any]) -> Any:
+    """Wait for a new connection; if cancelled, close it as soon as it is open.
+
+    The driver must not be cancelled while it negotiates TLS. It would leave a future with an error
+    that is never read, which the event loop reports as a defect.
+    """
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_terminate)
+        raise
+
+
+def _terminate(opening: asyncio.Future[Any]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().terminate()
 
 
 def _unreachable(error: BaseException) -> StorageUnavailable:
