@@ -16,7 +16,9 @@ from pathlib import Path
 
 from paraph.sealing.encryption_key import new_encryption_key
 from paraph.sealing.key_ring import KeyRing
-from paraph.storage.database import open_store
+from paraph.storage import schema
+from paraph.storage.connection import finish
+from paraph.storage.database import engine_for, open_store
 from tampering import tamper
 
 # Opening a database writes to these; everything else that a migration makes is the schema.
@@ -36,6 +38,14 @@ async def _make_schema(url: str) -> None:
     store = await open_store(url, ring, randomness=os.urandom)
     await store.close()
     await tamper(url, *(f"DELETE FROM {table}" for table in _DRAWN_AT_OPENING))
+
+
+async def expand_schema(url: str) -> None:
+    """Bring a database to the schema before `paraph migrate`, which version 0.1 can use as well."""
+    engine = engine_for(url)
+    async with engine.migrating() as connection:
+        await finish(connection.run_sync(schema.expand))
+    await engine.dispose()
 
 
 @cache

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from databases import expand_schema
 from faults.migration_replica import AT_ONCE, LEASE_SECONDS, NOW
-from paraph.storage import schema
-from paraph.storage.connection import finish
-from paraph.storage.database import engine_for, open_store
+from paraph.storage.database import open_store
 from storage import sample
 from tampering import tamper
 
@@ -118,10 +117,7 @@ class Books:
 @pytest.fixture
 async def older_url(empty_database_url: str) -> str:
     """A database before `paraph migrate`."""
-    engine = engine_for(empty_database_url)
-    async with engine.migrating() as connection:
-        await finish(connection.run_sync(schema.expand))
-    await engine.dispose()
+    await expand_schema(empty_database_url)
     store = await open_store(empty_database_url, sample.ring(), randomness=os.urandom, now=1_000)
     await store.close()
     return empty_database_url

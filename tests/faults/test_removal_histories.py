@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from databases import expand_schema
 from events.inbox_kit import keep, open_context
 from paraph.errors import StorageError
 from paraph.events.inbox import Inbox
@@ -23,10 +24,7 @@ from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.model.event import Outcome
 from paraph.model.grant import ZoomIdentity
 from paraph.operations.data_keys import add_data_keys
-from paraph.storage import schema
-from paraph.storage.connection import finish
 from paraph.storage.contraction import contract_schema
-from paraph.storage.database import engine_for
 from storage import sample
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -161,10 +159,7 @@ async def test_a_body_lives_as_long_as_one_of_its_users_has_the_app(
     empty_database_url: str, seed: int
 ) -> None:
     """Whatever the order, and whether the key ring or a data key seals the body."""
-    engine = engine_for(empty_database_url)
-    async with engine.migrating() as connection:
-        await finish(connection.run_sync(schema.expand))
-    await engine.dispose()
+    await expand_schema(empty_database_url)
     async with open_context(empty_database_url, installed=False) as context:
         history = History(empty_database_url, context, random.Random(seed))
         for number in range(STEPS):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import expand_schema
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.model.grant import ZoomIdentity
@@ -19,10 +20,7 @@ from paraph.operations.receipt_export import ReceiptExport
 from paraph.service.context import open_context, receipt_book
 from paraph.service.restoration import Circumstances, begin_epoch_in_place
 from paraph.settings.model import Settings
-from paraph.storage import schema
-from paraph.storage.connection import finish
 from paraph.storage.contraction import contract_schema
-from paraph.storage.database import engine_for
 from service_kit import give_back, settings_for, simulated_zoom
 from storage import sample
 from tampering import tamper
@@ -36,10 +34,7 @@ JANE, BOB, STRANGER = "user-1", "user-2", "user-9"
 async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
     """The settings of a service on a database that version 0.1 can use."""
     url = f"sqlite:///{tmp_path / 'paraph.db'}"
-    engine = engine_for(url)
-    async with engine.migrating() as connection:
-        await finish(connection.run_sync(schema.expand))
-    await engine.dispose()
+    await expand_schema(url)
     zoom = simulated_zoom()
     yield settings_for(zoom, tmp_path, database_url=url)
     give_back(zoom)

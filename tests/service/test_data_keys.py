@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from databases import expand_schema
 from paraph.errors import StorageError
 from paraph.lifecycle.context import Context
 from paraph.operations.wake_ups import WakeUps
 from paraph.service.background import _add_data_keys
 from paraph.service.context import open_context
-from paraph.storage import schema
-from paraph.storage.connection import finish
 from paraph.storage.contraction import contract_schema
-from paraph.storage.database import engine_for
 from service_kit import give_back, settings_for, simulated_zoom
 from storage import sample
 
@@ -32,10 +30,7 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 async def context(tmp_path: Path, url: str) -> AsyncIterator[Context]:
     """A context whose database is as version 0.1 left it, before `paraph migrate`."""
-    engine = engine_for(url)
-    async with engine.migrating() as connection:
-        await finish(connection.run_sync(schema.expand))
-    await engine.dispose()
+    await expand_schema(url)
     zoom = simulated_zoom()
     async with open_context(settings_for(zoom, tmp_path)) as (opened, _):
         yield opened

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from databases import new_sqlite
+from databases import expand_schema, new_sqlite
 from paraph.errors import StorageError
 from paraph.model.event import EventPosition, EventStatus, KeptEvent, Outcome
 from paraph.storage import schema
@@ -52,10 +52,7 @@ class Older:
 @pytest.fixture
 async def older(empty_database_url: str) -> AsyncIterator[Older]:
     """Before `paraph migrate`, on each kind of database."""
-    engine = engine_for(empty_database_url)
-    async with engine.migrating() as connection:
-        await finish(connection.run_sync(schema.expand))
-    await engine.dispose()
+    await expand_schema(empty_database_url)
     place = Older(empty_database_url, [])
     yield place
     for store in place.stores:
