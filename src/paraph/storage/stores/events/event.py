@@ -144,13 +144,26 @@ class EventStore(EventDeletion):
         return Claimed([event for event in opened if event is not None], destroyed)
 
     async def _due(
-        self, where: Sequence[Any], *, limit: int, is_latest: bool = False
+        self,
+        where: Sequence[Any],
+        *,
+        limit: int,
+        columns: Sequence[Any] = (),
+        is_latest: bool = False,
     ) -> Sequence[Row[Any]]:
-        """Lock and read the oldest of these events, or the latest, the latest first."""
+        """Lock and read the oldest of these events, or the latest, the latest first.
+
+        Args:
+            where: the conditions.
+            limit: the largest number of events.
+            columns: those to read; all by default.
+            is_latest: read the latest.
+        """
         events = self._events
         order = events.c.next_attempt_at, events.c.arrival, events.c.event_id
+        readable = is_readable(self._connection, events).label("is_readable")
         found = await self._connection.execute(
-            select(events, is_readable(self._connection, events).label("is_readable"))
+            select(*(columns or [events]), readable)
             .where(*where)
             .order_by(*(one.desc() if is_latest else one for one in order))
             .limit(limit)
@@ -167,18 +180,12 @@ class EventStore(EventDeletion):
             now: epoch seconds. Of the events that are due, the oldest are looked at as well.
         """
         events, key = self._events, key_of(self._events)
-        readable = is_readable(self._connection, events).label("is_readable")
-        due = await self._connection.execute(
-            select(key.label("key"), readable)
-            .where(
-                events.c.status == _RECEIVED,
-                events.c.urgent.is_(False),
-                events.c.next_attempt_at <= now,
-            )
-            .order_by(events.c.next_attempt_at, events.c.arrival, events.c.event_id)
-            .limit(PURGED_AT_ONCE)
-            .with_for_update(skip_locked=True)
+        where = (
+            events.c.status == _RECEIVED,
+            events.c.urgent.is_(False),
+            events.c.next_attempt_at <= now,
         )
+        due = await self._due(where, limit=PURGED_AT_ONCE, columns=[key.label("key")])
         keys = {row.key for row in due if not row.is_readable}.union(found)
         done = await self._connection.execute(
             update(events)
