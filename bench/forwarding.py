@@ -36,7 +36,6 @@ BACKLOG = int(os.environ.get("BENCH_BACKLOG", "4000"))
 # Not counted: connections are opened and statements prepared meanwhile.
 WARM_UP = 500
 RATES = (100, 400, 1200)
-SENDERS = 16
 IDLE_SECONDS = 3.0
 ROUNDS = min(kit.ROUNDS, 3)
 SETTLE_SECONDS = 0.3
@@ -182,16 +181,7 @@ async def arrive(
 async def send(port: int, rate: int, seconds: float) -> int:
     """Deliveries at this pace, over several connections; how many were answered 200."""
     requests = load.genuine(int(rate * seconds))
-    begun = time.perf_counter()
-
-    async def sender(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for place in range(number, len(requests), SENDERS):
-            await asyncio.sleep(max(0.0, begun + place / rate - time.perf_counter()))
-            await load.deliver(reader, writer, requests[place])
-        writer.close()
-
-    await asyncio.gather(*(sender(number) for number in range(SENDERS)))
+    await load.send_at_pace(port, requests, rate, lambda _seconds: None)
     return len(requests)
 
 

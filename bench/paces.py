@@ -33,7 +33,6 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 # Nothing may be written for a minute.
 IDLE_SECONDS = float(os.environ.get("BENCH_IDLE_SECONDS", "60"))
 SETTLE_SECONDS = 4.0
-SENDERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +125,9 @@ def _commits(url: str) -> int:
 
 async def send(port: int, rate: int, seconds: float) -> list[float]:
     """Send deliveries at a pace; return the seconds that each took, from when it was due."""
-    requests = load.genuine(max(1, int(rate * seconds)))
     took: list[float] = []
-    begun = time.perf_counter() + 0.1
-
-    async def sender(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for place in range(number, len(requests), SENDERS):
-            due = begun + place / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            await load.deliver(reader, writer, requests[place])
-            took.append(time.perf_counter() - due)
-        writer.close()
-
-    await asyncio.gather(*(sender(number) for number in range(SENDERS)))
+    requests = load.genuine(max(1, int(rate * seconds)))
+    await load.send_at_pace(port, requests, rate, took.append)
     return sorted(took)
 
 

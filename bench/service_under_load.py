@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ import kit
 WEBHOOK_SECRET = "bench-webhook-key-0q8Zr5"
 CLIENT_ID = "BenchClientIdOfNobody"
 ACCOUNT = "AbcDEFghiJKLmnoPQRst01"
+# Connections of `send_at_pace`.
+SENDERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +161,30 @@ async def deliver(
         raise SystemExit(f"a delivery was answered {head[:40]!r}")
     length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
     await reader.readexactly(int(length or 0))
+
+
+async def send_at_pace(
+    port: int, requests: Iterable[bytes], rate: int, note: Callable[[float], None]
+) -> None:
+    """Send deliveries at a pace over several connections; each must be answered 200.
+
+    Args:
+        port: where the receiver listens.
+        requests: the deliveries; each is taken when a connection is free for it.
+        rate: deliveries a second.
+        note: called after each response with the seconds since the delivery was due.
+    """
+    opening = (asyncio.open_connection("127.0.0.1", port) for _ in range(SENDERS))
+    connections = await asyncio.gather(*opening)
+    numbered = enumerate(requests)
+    begun = time.perf_counter()
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for place, request in numbered:
+            due = begun + place / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await deliver(reader, writer, request)
+            note(time.perf_counter() - due)
+        writer.close()
+
+    await asyncio.gather(*(send(*connection) for connection in connections))

@@ -32,7 +32,6 @@ from postgres_server import PostgresServer
 from webhook import install
 
 RATE = 400
-SENDERS = 16
 SAMPLE_SECONDS = 10.0
 BODY_SECONDS = 300
 WARM_UP_SECONDS = 600
@@ -66,30 +65,17 @@ class Sample(NamedTuple):
 FLAT = ("memory", "descriptors", "threads", "log")
 
 
-class Deliveries:
-    """Sends deliveries at the pace, until the time is over."""
+class Answered:
+    """Counts the deliveries that were answered, and holds the seconds that the latest ones took."""
 
-    def __init__(self, port: int, seconds: float) -> None:
-        self._port = port
-        self._count = int(seconds * RATE)
-        self._begun = time.perf_counter() + 0.1
-        self.sent = 0
+    def __init__(self) -> None:
+        self.count = 0
         self.took: list[float] = []
 
-    async def run(self) -> None:
-        """Send all of them. A delivery that is not answered 200 ends the program."""
-        await asyncio.gather(*(self._send_every(place) for place in range(SENDERS)))
-
-    async def _send_every(self, first: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        for place in range(first, self._count, SENDERS):
-            due = self._begun + place / RATE
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            (request,) = load.genuine(1)
-            await load.deliver(reader, writer, request)
-            self.sent += 1
-            self.took.append(time.perf_counter() - due)
-        writer.close()
+    def note(self, seconds: float) -> None:
+        """Add one."""
+        self.count += 1
+        self.took.append(seconds)
 
 
 class Files:
@@ -119,12 +105,14 @@ async def soak(
 ) -> list[Sample]:
     """Deliver at the pace, and sample the service meanwhile."""
     process, samples = psutil.Process(service.pid), []
-    deliveries = Deliveries(service.port, seconds)
+    answered = Answered()
+    # Made one by one: an hour of them would fill the memory of the sender.
+    requests = (load.genuine(1)[0] for _ in range(int(seconds * RATE)))
     begun = time.perf_counter()
-    sending = asyncio.create_task(deliveries.run())
+    sending = asyncio.create_task(load.send_at_pace(service.port, requests, RATE, answered.note))
     while not sending.done():
         await asyncio.wait([sending], timeout=SAMPLE_SECONDS)
-        took, deliveries.took = sorted(deliveries.took), []
+        took, answered.took = sorted(answered.took), []
         if not took:
             continue
         log, database = await files.sizes()
@@ -137,13 +125,13 @@ async def soak(
             process.num_threads(),
             round(log / 2**20, 1),
             round(database / 2**20, 1),
-            deliveries.sent - forwarding.Host.taken,
+            answered.count - forwarding.Host.taken,
         )
         samples.append(sample)
         show(sample)
     await sending
-    await forwarding.until_taken(deliveries.sent)
-    print(f"{deliveries.sent:,} deliveries answered 200; the host has {forwarding.Host.taken:,}")
+    await forwarding.until_taken(answered.count)
+    print(f"{answered.count:,} deliveries answered 200; the host has {forwarding.Host.taken:,}")
     return samples
 
 
