@@ -2,8 +2,9 @@
 
 `make bench` runs it. A tiny host on the other core accepts the events. Each kind of database gets
 two loads: a backlog, where there is always more to claim, and deliveries at a steady pace, where
-batches are small. A commit that few events share costs more than forwarding them, so the cost of a
-service that forwards nothing is measured beside it.
+batches are small, and where the time from a webhook to the host is measured too. A commit that few
+events share costs more than forwarding them, so the cost of a service that forwards nothing is
+measured beside it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import psutil  # type: ignore[import-untyped]  # It ships none.
 import uvloop
@@ -44,17 +46,28 @@ DEADLINE_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """CPU microseconds for one event."""
+    """The cost of one event, and how long it was on its way.
+
+    Attributes:
+        service, database: CPU time in microseconds.
+        a_second: the number of events.
+        median, late: milliseconds from the time a webhook was due until the host had its event,
+            for half of the events and for 99 of 100; NaN where nothing was forwarded at a pace.
+    """
 
     service: float
     database: float
     a_second: float
+    median: float = math.nan
+    late: float = math.nan
 
 
 class Host(asyncio.Protocol):
     """Takes events and says 204. Next to no work: it shares its core with the database."""
 
     taken = 0
+    # When each event came, by its `event_ts`, on the clock `time.perf_counter`; None: not noted.
+    came: ClassVar[dict[int, float] | None] = None
     _transport: asyncio.Transport
     _buffer = b""
 
@@ -71,15 +84,22 @@ class Host(asyncio.Protocol):
             length = int(head.partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0])
             if len(self._buffer) < end + 4 + length:
                 return
+            if Host.came is not None:
+                Host.came.setdefault(event_ts_of(self._buffer), time.perf_counter())
             self._buffer = self._buffer[end + 4 + length :]
             Host.taken += 1
             self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
 
+def event_ts_of(request: bytes) -> int:
+    """Return the `event_ts` of the first event in these bytes."""
+    return int(request.partition(b'"event_ts":')[2][:13])
+
+
 @asynccontextmanager
-async def listening() -> AsyncIterator[int]:
-    """The host on a socket; gives its port."""
-    Host.taken = 0
+async def listening(*, is_timed: bool = False) -> AsyncIterator[int]:
+    """The host on a socket, which notes the time of each event if told to; gives its port."""
+    Host.taken, Host.came = 0, {} if is_timed else None
     server = await asyncio.get_running_loop().create_server(Host, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
@@ -158,7 +178,7 @@ async def arrive(
 ) -> list[Figure]:
     """Deliveries at each pace, after what an idle service costs was measured."""
     figures = []
-    async with listening() as port:
+    async with listening(is_timed=True) as port:
         forward = f"http://127.0.0.1:{port}/hooks" if forwarding else ""
         with load.running_service(folder, url, key=key, forward_url=forward) as service:
             await send(service.port, RATES[0], 2.0)
@@ -167,22 +187,30 @@ async def arrive(
             ours_idle, theirs_idle, waited = idle()
             for rate in RATES:
                 begun, spent = Host.taken, Spent(service.pid, database)
-                count = await send(service.port, rate, 4.0)
-                took = spent()[2]
+                due = await send(service.port, rate, 4.0)
+                took, count = spent()[2], len(due)
                 await until_taken(begun + count if forwarding else 0)
                 await asyncio.sleep(SETTLE_SECONDS)
                 ours, theirs, whole = spent()
                 ours -= ours_idle / waited * whole
                 theirs -= theirs_idle / waited * whole
-                figures.append(Figure(ours / count * 1e6, theirs / count * 1e6, count / took))
+                cost = ours / count * 1e6, theirs / count * 1e6, count / took
+                figures.append(Figure(*cost, *(waits(due) if forwarding else ())))
     return figures
 
 
-async def send(port: int, rate: int, seconds: float) -> int:
-    """Deliveries at this pace, over several connections; how many were answered 200."""
+def waits(due: dict[int, float]) -> tuple[float, float]:
+    """Return the milliseconds until the host had half of these events, and 99 of 100."""
+    came = Host.came or {}
+    times = sorted(came[event_ts] - at for event_ts, at in due.items())
+    return times[len(times) // 2] * 1e3, times[len(times) * 99 // 100] * 1e3
+
+
+async def send(port: int, rate: int, seconds: float) -> dict[int, float]:
+    """Send deliveries at this pace, over several connections. Return when each was due."""
     requests = load.genuine(int(rate * seconds))
-    await load.send_at_pace(port, requests, rate, lambda _seconds: None)
-    return len(requests)
+    begun = await load.send_at_pace(port, requests, rate, lambda _seconds: None)
+    return {event_ts_of(one): begun + place / rate for place, one in enumerate(requests)}
 
 
 def places(stack: ExitStack, folder: Path) -> Iterator[tuple[str, str, Callable[[], float]]]:
@@ -218,12 +246,13 @@ def measure(name: str, folder: Path, url: str, database: Callable[[], float]) ->
             figures += uvloop.run(arrive(folder, url, key, database, forwarding=forwarding))
         for name_of_load, figure in zip(loads, figures, strict=True):
             rounds[name_of_load].append(figure)
-    for one, measured in rounds.items():
-        ours = statistics.median(figure.service for figure in measured)
-        theirs = statistics.median(figure.database for figure in measured)
-        rate = statistics.median(figure.a_second for figure in measured)
+    for name_of_load, measured in rounds.items():
+        columns = zip(*map(astuple, measured), strict=True)
+        ours, theirs, rate, *times = map(statistics.median, columns)
         shown = f"{theirs:,.0f}" if theirs else "in the service"
-        print(f"| {name}, {one} | {ours:,.0f} | {shown} | {rate:,.0f} |", flush=True)
+        until_host = " | ".join("" if math.isnan(one) else f"{one:,.0f}" for one in times)
+        cells = f"{ours:,.0f} | {shown} | {rate:,.0f} | {until_host}"
+        print(f"| {name}, {name_of_load} | {cells} |", flush=True)
 
 
 def main() -> None:
@@ -232,8 +261,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="paraph-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         print(f"{kit.machine()}; fdatasync of 4 kB: {kit.flush_millis(folder):.2f} ms\n")
-        print("| events | CPU µs each in the service | in the database | a second, here |")
-        print("|---|--:|--:|--:|", flush=True)
+        print(
+            "| events | CPU µs each in the service | in the database | a second, here "
+            "| webhook to host, p50 ms | p99 ms |"
+        )
+        print("|---|--:|--:|--:|--:|--:|", flush=True)
         for kind, url, database in places(stack, folder):
             measure(kind, folder, url, database)
 

@@ -1,8 +1,9 @@
 """The cost of one event and of one vend, as the number of rows in the database grows.
 
-`python bench/growth.py`. CPU time of this process and of the database, without HTTP: the median of
-several rounds, in which the service stores batches and looks up installations. Most events are
-those of accounts with an installation, whose bodies are sealed with data keys.
+`python bench/growth.py`. CPU time of this process and of the database, and the bytes of the log,
+without HTTP: the median of several rounds, in which the service stores batches and looks up
+installations. Most events are those of accounts with an installation, whose bodies are sealed with
+data keys.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 import kit
-from paces import exact_cpu_seconds
+from paces import exact_cpu_seconds, log_position
 from paraph.model.event import EventStatus, KeptEvent
 from paraph.model.grant import ZoomIdentity
 from paraph.storage import tables
@@ -36,18 +37,22 @@ INSTALLATIONS = tuple(map(int, os.environ.get("BENCH_INSTALLATIONS", "100 10000 
 ROUNDS = 9
 # Batches in one round, by size.
 BATCHES = {1: 20, 32: 3}
-ACCOUNTS = 200
+ACCOUNTS = 500
+BODY_BYTES = int(os.environ.get("BENCH_BODY_BYTES", "600"))
 # Installations that are looked up, each once in a round; the others are copies of their rows.
 OPENED = 50
 SECOND = 1_764_000_000
 PER_SECOND = 400
+# A page in the log of SQLite, with its head.
+LOG_PAGE_BYTES = 4096 + 24
 
 
 class Cost(NamedTuple):
-    """CPU time of one work in this process and in the database, in microseconds."""
+    """CPU time of one work in this process and in the database, in microseconds; bytes of log."""
 
     own: float
     theirs: float
+    log: float
 
 
 class Bench:
@@ -64,6 +69,7 @@ class Bench:
         self._store = store
         self._pids = pids
         self._number = itertools.count()
+        self._log_at = 0
 
     def events(self, count: int, *, is_known: bool = True) -> list[KeptEvent]:
         """The next events, of accounts with an installation or of others."""
@@ -74,13 +80,14 @@ class Bench:
 
     def _event(self, number: int, *, is_known: bool) -> KeptEvent:
         digest = hashlib.sha256(str(number).encode())
-        name = f"{'account' if is_known else 'other'}-{digest.digest()[0] % ACCOUNTS}"
+        account = int.from_bytes(digest.digest()[:2]) % ACCOUNTS
+        name = f"{'account' if is_known else 'other'}-{account}"
         now = SECOND + number // PER_SECOND
         return KeptEvent(
             digest.hexdigest(),
             "meeting.ended",
             now,
-            os.urandom(600),
+            os.urandom(BODY_BYTES),
             account_id=name,
             user_id="user",
             concerned=("user",),
@@ -111,7 +118,7 @@ class Bench:
             await self._store.keep_events(self.events(min(512, missing)), client_id=sample.CLIENT)
 
     async def keep(self, size: int, *, is_known: bool = True) -> Cost:
-        """Return the microseconds of CPU time of one event in batches of this size."""
+        """Return the cost of one event in batches of this size."""
         count = BATCHES[size]
         batches = iter([self.events(size, is_known=is_known) for _ in range(count)])
 
@@ -152,7 +159,7 @@ class Bench:
         await connection.close()
 
     async def vend(self) -> Cost:
-        """Return the microseconds of CPU time of one lookup of an installation and its token."""
+        """Return the cost of one lookup of an installation and its token."""
         identity = ZoomIdentity(sample.CLIENT, f"writer-{next(self._number)}", "user")
         async with self._store.transaction() as tx:
             # After a commit no row is used that was read before.
@@ -167,12 +174,24 @@ class Bench:
 
     async def _cost(self, work: Callable[[], Awaitable[None]], count: int, size: int) -> Cost:
         pids = self._pids()
+        await self._new_log_bytes()
         own, theirs = exact_cpu_seconds([os.getpid()]), exact_cpu_seconds(pids)
         for _ in range(count):
             await work()
         own = exact_cpu_seconds([os.getpid()]) - own
         theirs = exact_cpu_seconds(pids) - theirs
-        return Cost(own / count / size * 1e6, theirs / count / size * 1e6)
+        log = await self._new_log_bytes()
+        return Cost(own / count / size * 1e6, theirs / count / size * 1e6, log / count / size)
+
+    async def _new_log_bytes(self) -> int:
+        """Return the bytes that were written to the log of the database since the last call."""
+        if self._url.startswith("sqlite"):
+            with closing(sqlite3.connect(self._url.removeprefix("sqlite:///"))) as file:
+                pages = file.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+                file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return int(pages) * LOG_PAGE_BYTES
+        before, self._log_at = self._log_at, await log_position(self._url)
+        return self._log_at - before
 
 
 async def measure(kind: str, urls: Callable[[], str], pids: Callable[[], list[int]]) -> None:
@@ -203,11 +222,15 @@ async def opened(
 
 
 async def alternate(works: Sequence[Callable[[], Awaitable[Cost]]]) -> list[Cost]:
-    """Return the median costs of each work."""
+    """Return the median CPU times of each work and its mean bytes of log."""
     rounds = [[await work() for work in works] for _ in range(1 + ROUNDS)]
     # The first round opens connections and prepares statements.
     return [
-        Cost(*map(statistics.median, zip(*costs, strict=True)))
+        Cost(
+            statistics.median(cost.own for cost in costs),
+            statistics.median(cost.theirs for cost in costs),
+            statistics.mean(cost.log for cost in costs),
+        )
         for costs in zip(*rounds[1:], strict=True)
     ]
 
@@ -216,15 +239,17 @@ def show(kind: str, what: str, present: Sequence[int], costs: Sequence[Cost]) ->
     """Print the rows of one work, each beside the first one."""
     for count, cost in zip(present, costs, strict=True):
         ratio = (cost.own + cost.theirs) / (costs[0].own + costs[0].theirs)
-        figures = f"{cost.own:.0f} | {cost.theirs:.0f} | {ratio:.2f}"
+        figures = f"{cost.own:.0f} | {cost.theirs:.0f} | {ratio:.2f} | {cost.log / 1024:.1f}"
         print(f"| {kind} | {what} | {count:,} | {figures} |", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     print(f"{kit.machine()}\n")
-    print("| database | cost of | present | CPU µs here | in the database | of the first |")
-    print("|---|---|--:|--:|--:|--:|", flush=True)
+    print(
+        "| database | cost of | present | CPU µs here | in the database | of the first | log kB |"
+    )
+    print("|---|---|--:|--:|--:|--:|--:|", flush=True)
     with tempfile.TemporaryDirectory(prefix="paraph-growth-") as folder:
         names = (f"sqlite:///{folder}/{number}.db" for number in itertools.count())
         asyncio.run(measure("SQLite", lambda: next(names), list))

@@ -72,7 +72,7 @@ class Reading:
             time.perf_counter(),
             exact_cpu_seconds([receiver.pid]),
             exact_cpu_seconds(pids) if receiver.database else 0.0,
-            asyncio.run(_wal_position(receiver.database))
+            asyncio.run(log_position(receiver.database))
             if receiver.database
             else _written(receiver.pid),
             psutil.Process(receiver.pid).memory_info().rss,
@@ -100,7 +100,8 @@ def _wake_ups(pid: int) -> int:
     return total
 
 
-async def _wal_position(url: str) -> int:
+async def log_position(url: str) -> int:
+    """The bytes that a PostgreSQL server has written to its log, the WAL."""
     connection: Any = await asyncpg.connect(url)
     try:
         position = await connection.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")

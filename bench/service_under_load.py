@@ -165,8 +165,10 @@ async def deliver(
 
 async def send_at_pace(
     port: int, requests: Iterable[bytes], rate: int, note: Callable[[float], None]
-) -> None:
+) -> float:
     """Send deliveries at a pace over several connections; each must be answered 200.
+
+    Returns the reading of `time.perf_counter` at which the first delivery was due.
 
     Args:
         port: where the receiver listens.
@@ -188,3 +190,4 @@ async def send_at_pace(
         writer.close()
 
     await asyncio.gather(*(send(*connection) for connection in connections))
+    return begun

@@ -14,7 +14,7 @@ The notices of one installation are delivered in order. The store gives out a no
 earlier one waits, is being delivered, or is to be retried. A notice that a later one made untrue is
 dropped instead of delivered (`outbox.is_stale`).
 
-The module `delivery` delivers one event.
+The module `forwarding` delivers one event.
 """
 
 from __future__ import annotations

@@ -232,11 +232,11 @@ async def _start(connection: AsyncConnection, first: Executable | None) -> None:
         await connection.execute(first)
 
 
-async def finish(work: Coroutine[Any, Any, T]) -> T:
+async def finish(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
     """Await work to its end even if the awaiting task is cancelled, then raise the cancellation.
 
-    If SQLAlchemy is cancelled inside a driver call, it drops the connection in the background
-    while its thread may still hold the database's write lock.
+    A future needs no task of its own. If SQLAlchemy is cancelled inside a driver call, it drops the
+    connection in the background while its thread may still hold the database's write lock.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

@@ -136,7 +136,7 @@ class Database:
 
     async def _keep(self, events: Sequence[KeptEvent], client_id: str) -> list[Outcome]:
         with storage_errors():
-            return await finish(self._intake.keep(events, client_id=client_id))
+            return await self._intake.keep(events, client_id=client_id)
 
     def look_up_access(
         self, asked: Sequence[tuple[str, str]]

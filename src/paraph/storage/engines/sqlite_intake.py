@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
+from paraph.storage.connection import finish
 from paraph.storage.engines.intake_rows import (
     Decided,
     GrantTime,
@@ -114,7 +115,9 @@ class SqliteIntake:
             rows = rows_of(events, self._sealing, tables, keys, attempt)
             batch = _Batch(client_id, events, rows, tables, owners, keys, attempt)
             try:
-                decided, new = await loop.run_in_executor(self._thread, self._write, batch)
+                # To its end: the thread may hold the write lock.
+                writing = loop.run_in_executor(self._thread, self._write, batch)
+                decided, new = await finish(writing)
             except sqlite3.IntegrityError:
                 if attempt == POSITIONS_TRIED - 1:
                     raise
