@@ -68,9 +68,10 @@ WITH removed AS (
     SELECT identity_hash, created_at FROM tombstones WHERE identity_hash = ANY($1::bytea[])
 ), changed AS (
     SELECT FROM unnest($3::text[], $4::text[], $5::text[]) AS assumed (account_id, user_id, key_id)
-    LEFT JOIN data_keys k ON k.client_id = $2::text
-        AND k.account_id = assumed.account_id AND k.user_id = assumed.user_id
-    WHERE k.key_id IS DISTINCT FROM assumed.key_id
+    WHERE key_id IS DISTINCT FROM (
+        SELECT k.key_id FROM data_keys k WHERE k.client_id = $2::text
+            AND k.account_id = assumed.account_id AND k.user_id = assumed.user_id
+    )
 ), added AS (
     INSERT INTO {table} ({columns}, notice, attempts, failure)
     SELECT {columns}, false, 0, ''
