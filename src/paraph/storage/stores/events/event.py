@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Table, exists, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, exists, select, update
 
 from paraph.errors import Conflict, SealBroken, UnknownEncryptionKey
 from paraph.logs import get_logger
 from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.event_tables import POSITIONS_TRIED, key_of, position_within
-from paraph.storage.stores.events.event_columns import BODY, column_of
+from paraph.storage.stores.events.event_columns import BODY, as_purged, column_of, without_body
 from paraph.storage.stores.events.event_deletion import EventDeletion
 from paraph.storage.stores.events.event_keys import is_readable
 from paraph.storage.stores.events.event_move import has_unmoved, move_one, move_some
 from paraph.storage.stores.events.event_order import claimable
-from paraph.storage.stores.events.event_purge import PURGED
 from paraph.storage.stores.events.event_rows import is_row
 from paraph.storage.stores.forwarding_pause import is_not_paused
 from paraph.storage.tables import grants
@@ -194,7 +193,7 @@ class EventStore(EventDeletion):
                 events.c.status == _RECEIVED,
                 ~is_readable(self._connection, events),
             )
-            .values(**PURGED)
+            .values(as_purged(events))
         )
         _log.info("events.purged", count=done.rowcount, why=_DESTROYED)
 
@@ -227,13 +226,11 @@ class EventStore(EventDeletion):
             drop_bodies: delete their content.
         """
         values: dict[str, Any] = {"status": _FORWARDED, "handed_on_at": now, "failure": ""}
-        if drop_bodies:
-            values["body"] = None
         for events in self._tables_of(claimed):
             await self._connection.execute(
                 update(events)
                 .where(self._are(events, claimed), events.c.status.in_([_RECEIVED, _DEAD]))
-                .values(**values)
+                .values(values | without_body(events) if drop_bodies else values)
             )
 
     async def mark_due_forwarded(self, *, now: int, limit: int) -> int:
@@ -273,7 +270,9 @@ class EventStore(EventDeletion):
     async def purge(self, claimed: KeptEvent) -> None:
         """End a claim of an event whose content a removal has destroyed."""
         _log.info("events.purged", count=1, why=_DESTROYED)
-        await self._end(claimed, **PURGED)
+        for events in self._tables_of([claimed]):
+            held = self._is_held(events, claimed)
+            await self._connection.execute(update(events).where(held).values(as_purged(events)))
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
         """Record the last failed attempt: a dead letter, if the claim still holds."""
@@ -289,15 +288,13 @@ class EventStore(EventDeletion):
 
     async def _end(self, claimed: KeptEvent, **values: Any) -> None:
         for events in self._tables_of([claimed]):
-            await self._connection.execute(
-                update(events)
-                .where(
-                    self._are(events, [claimed]),
-                    events.c.attempts == claimed.attempts,
-                    events.c.status == _RECEIVED,
-                )
-                .values(**values)
-            )
+            held = self._is_held(events, claimed)
+            await self._connection.execute(update(events).where(held).values(**values))
+
+    def _is_held(self, events: Table, claimed: KeptEvent) -> ColumnElement[bool]:
+        """Build the condition that a row is this event, and that this claim still holds."""
+        this = self._are(events, [claimed])
+        return and_(this, events.c.attempts == claimed.attempts, events.c.status == _RECEIVED)
 
     def _tables_of(self, claimed: Sequence[KeptEvent]) -> tuple[Table, ...]:
         """Return the tables in which claimed events may be."""

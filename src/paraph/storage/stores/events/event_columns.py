@@ -7,8 +7,14 @@ An id contains no space. NULL is a row of an earlier version, whose body names t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table
 
 from paraph.errors import EventInvalid
+from paraph.model.event import EventStatus
+from paraph.storage.event_tables import key_of
+from paraph.storage.tables import kept_events
 from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import parse_kept_event
 
@@ -33,3 +39,19 @@ def users_of_body(body: bytes | None) -> tuple[str, ...]:
         return concerned_users(parse_kept_event(body or b""))
     except EventInvalid:
         return ()
+
+
+def without_body(events: Table) -> dict[str, Any]:
+    """Return the values of an UPDATE that deletes bodies, so that their space is used again.
+
+    SQLite frees a page when a row is deleted from it, not when a row shrinks. If the key is set,
+    also to its own value, the row is deleted and inserted again, beside other short ones.
+    """
+    key = key_of(events)
+    return {"body": None, key.name: key} if events is kept_events else {"body": None}
+
+
+def as_purged(events: Table) -> dict[str, Any]:
+    """Return the values of an UPDATE that ends events whose content a removal has destroyed."""
+    ended = {"status": EventStatus.FORWARDED.value, "failure": PURGED_FAILURE}
+    return without_body(events) | ended

@@ -9,6 +9,7 @@ from sqlalchemy import Table, delete, select, update
 
 from paraph.model.event import EventStatus
 from paraph.storage.event_tables import POSITIONS, key_of
+from paraph.storage.stores.events.event_columns import without_body
 from paraph.storage.stores.events.event_purge import EventPurge
 from paraph.storage.stores.events.event_rows import EventRows
 
@@ -90,7 +91,9 @@ class EventDeletion(EventRows):
 
     async def _delete_bodies(self, events: Table, old: Any, limit: int) -> int:
         done = await self._connection.execute(
-            update(events).where(key_of(events).in_(_skipping(old, limit))).values(body=None)
+            update(events)
+            .where(key_of(events).in_(_skipping(old, limit)))
+            .values(without_body(events))
         )
         return done.rowcount
 

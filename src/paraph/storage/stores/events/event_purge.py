@@ -12,20 +12,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, func, select, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.event import EventStatus
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.event_tables import key_of
 from paraph.storage.stores.events.event_columns import (
     BODY,
-    PURGED_FAILURE,
+    as_purged,
     column_of,
     users_of_body,
 )
 from paraph.storage.tables import grants, kept_events
 
 PAGE = 200
-PURGED = {"body": None, "status": EventStatus.FORWARDED.value, "failure": PURGED_FAILURE}
 
 
 class EventPurge:
@@ -49,7 +47,9 @@ class EventPurge:
     async def account(self, account_id: str) -> int:
         """Delete the bodies of all events of an account. Return their number."""
         done = await self._connection.execute(
-            update(self._events).where(*self._with_body([account_id])).values(**PURGED)
+            update(self._events)
+            .where(*self._with_body([account_id]))
+            .values(as_purged(self._events))
         )
         return done.rowcount
 
@@ -67,7 +67,7 @@ class EventPurge:
             func.replace(events.c.concerned, one, "") != events.c.concerned,
         ]
         done = await self._connection.execute(
-            update(events).where(*named, events.c.concerned == one).values(**PURGED)
+            update(events).where(*named, events.c.concerned == one).values(as_purged(events))
         )
         shared = (
             await self._connection.execute(
@@ -92,7 +92,9 @@ class EventPurge:
         purged = 0
         for start in range(0, len(alone), PAGE):
             done = await self._connection.execute(
-                update(events).where(self._key.in_(alone[start : start + PAGE])).values(**PURGED)
+                update(events)
+                .where(self._key.in_(alone[start : start + PAGE]))
+                .values(as_purged(events))
             )
             purged += done.rowcount
         without = func.replace(events.c.concerned, one, " ")
