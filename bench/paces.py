@@ -110,6 +110,14 @@ async def log_position(url: str) -> int:
         await connection.close()
 
 
+async def _analyze(url: str) -> None:
+    connection: Any = await asyncpg.connect(url)
+    try:
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
+
+
 def _written(pid: int) -> int:
     """Bytes that a process has written to files: with SQLite its log and its database."""
     text = Path(f"/proc/{pid}/io").read_text()
@@ -136,6 +144,9 @@ def measure(receiver: Receiver, postgres: PostgresServer) -> None:
     """Measure one receiver, idle and at each pace, and print its rows."""
     # Connections are opened and statements prepared before anything is counted.
     uvloop.run(send(receiver.port, 100, 1.0))
+    if receiver.database:
+        # Otherwise the server does so at any time, and its writes look like those of the receiver.
+        asyncio.run(_analyze(receiver.database))
     time.sleep(SETTLE_SECONDS)
     before = Reading.of(receiver, postgres)
     time.sleep(IDLE_SECONDS)
@@ -186,10 +197,12 @@ def receivers(folder: Path, postgres: PostgresServer) -> Generator[Receiver]:
             metrics = f"http://127.0.0.1:{service.private_port}/metrics"
             yield Receiver(f"paraph, {name}", service.port, service.pid, url, metrics)
     os.environ["BENCH_SECRET"] = load.WEBHOOK_SECRET
-    os.environ["BENCH_FILE"] = str(folder / "core.db")
-    port = kit.free_port()
-    with kit.server(kit.uvicorn_command("peer_receivers:core", port), port) as pid:
-        yield Receiver("FastAPI, SQLAlchemy Core, SQLite", port, pid)
+    for kind in ("Core", "ORM"):
+        os.environ["BENCH_FILE"] = str(folder / f"{kind}.db")
+        port = kit.free_port()
+        application = f"peer_receivers:{kind.lower()}"
+        with kit.server(kit.uvicorn_command(application, port), port) as pid:
+            yield Receiver(f"FastAPI, SQLAlchemy {kind}, SQLite", port, pid)
     express = installed_receiver(folder, EXPRESS)
     if express is None:
         print("express and pg are skipped: node or npm is missing, or no network")
