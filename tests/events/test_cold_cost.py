@@ -60,5 +60,5 @@ async def test_an_event_that_is_forwarded(
             stored.clear()
             rounds.append(counts)
 
-    most = {"tasks": 11, "timers": 5, "calls from threads": 8, "log writes": 2}
+    most = {"tasks": 10, "timers": 5, "calls from threads": 8, "log writes": 2}
     assert {} == beyond(fewest(rounds[1:]), most)
