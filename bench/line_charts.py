@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -47,22 +48,28 @@ def draw(title: str, charts: Sequence[Chart]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
+def _round_up(value: float) -> float:
+    """Return the next number that is round, and whose half is."""
+    unit = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
+    return next(unit * one for one in (1, 2, 4, 6, 8, 10) if unit * one >= value)
+
+
 def _drawn(chart: Chart) -> list[str]:
-    top = max((max(values) for values in chart.lines.values()), default=0.0) * 1.1 or 1.0
+    top = _round_up(max((max(values) for values in chart.lines.values()), default=0.0))
     end = chart.x[-1] or 1.0
     wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     parts = [f'<text x="{LEFT}" y="14" fill="#111827">{escape(chart.name)}</text>']
     for share in (0.0, 0.5, 1.0):
         y = TOP + high * (1 - share)
         parts.append(f'<path d="M{LEFT} {y:g}h{wide}" stroke="#d1d5db"/>')
-        label = f"{top * share:,.3g}" if top < 1000 else f"{top * share:,.0f}"
+        label = f"{top * share:,.0f}" if top > 1 else f"{top * share:g}"
         parts.append(
             f'<text x="{LEFT - 6}" y="{y + 4:g}" text-anchor="end" fill="#4b5563">{label}</text>'
         )
     parts += [
-        f'<text x="{LEFT + wide * share:g}" y="{HEIGHT - 8}" text-anchor="middle" '
+        f'<text x="{LEFT + wide * share:g}" y="{HEIGHT - 8}" text-anchor="{anchor}" '
         f'fill="#4b5563">{end * share:.3g} min</text>'
-        for share in (0.0, 0.5, 1.0)
+        for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
     ]
     for place, (name, values) in enumerate(chart.lines.items()):
         colour = COLOURS[place]

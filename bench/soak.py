@@ -222,7 +222,8 @@ def main() -> int:
         table = options.graph.with_suffix(".csv")
         samples = uvloop.run(run(url, key, folder, options.seconds, table))
     hours = options.seconds / 3600
-    title = f"{RATE} events a second for {hours:g} h, {options.database}"
+    name = "SQLite" if options.database == "sqlite" else "PostgreSQL"
+    title = f"{RATE} events a second for {hours:g} h, {name}"
     options.graph.write_text(graph(samples, title), encoding="utf-8")
     grown = []
     for one in FLAT:
