@@ -29,7 +29,7 @@ PER_SECOND = 2_000
 CONNECTIONS = 100
 WARM_SECONDS = 3.0
 LAST_SECONDS = 10.0
-GOAL_MILLIS = 5.0
+GOAL_MILLIS = 10.0
 
 
 class _Connection(asyncio.Protocol):
