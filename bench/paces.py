@@ -110,14 +110,6 @@ async def log_position(url: str) -> int:
         await connection.close()
 
 
-async def _analyze(url: str) -> None:
-    connection: Any = await asyncpg.connect(url)
-    try:
-        await connection.execute("ANALYZE")
-    finally:
-        await connection.close()
-
-
 def _written(pid: int) -> int:
     """Bytes that a process has written to files: with SQLite its log and its database."""
     text = Path(f"/proc/{pid}/io").read_text()
@@ -144,9 +136,6 @@ def measure(receiver: Receiver, postgres: PostgresServer) -> None:
     """Measure one receiver, idle and at each pace, and print its rows."""
     # Connections are opened and statements prepared before anything is counted.
     uvloop.run(send(receiver.port, 100, 1.0))
-    if receiver.database:
-        # Otherwise the server does so at any time, and its writes look like those of the receiver.
-        asyncio.run(_analyze(receiver.database))
     time.sleep(SETTLE_SECONDS)
     before = Reading.of(receiver, postgres)
     time.sleep(IDLE_SECONDS)
