@@ -37,7 +37,7 @@ async def store(path: Path) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def keep_some(store: Database, *, first: int, status: EventStatus) -> None:
+async def keep_some(store: Database, *, status: EventStatus) -> None:
     """Keep events of one moment each."""
     events = [
         sample.event(
@@ -49,7 +49,7 @@ async def keep_some(store: Database, *, first: int, status: EventStatus) -> None
             handed_on_at=1_000,
             concerned=("user-1",),
         )
-        for number in range(first, first + EVENTS)
+        for number in range(EVENTS)
     ]
     await store.keep_events(events, client_id=CLIENT)
 
@@ -107,7 +107,7 @@ async def test_the_space_of_deleted_bodies_is_free(
 ) -> None:
     """Short rows move together, so nearly every page of theirs is free; no row is lost."""
     empty = used_pages(path)
-    await keep_some(store, first=0, status=status)
+    await keep_some(store, status=status)
     full = used_pages(path)
     assert full - empty > EVENTS * BODY_BYTES // PAGE_BYTES
     async with store.transaction() as tx:

@@ -11,13 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Table, and_, exists, select, update
+from sqlalchemy import Row, Table, exists, select, update
 
 from paraph.errors import Conflict, SealBroken, UnknownEncryptionKey
 from paraph.logs import get_logger
 from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.event_tables import POSITIONS_TRIED, key_of, position_within
-from paraph.storage.stores.events.event_columns import BODY, as_purged, column_of, without_body
+from paraph.storage.stores.events.event_columns import (
+    BODY,
+    PURGED,
+    as_purged,
+    column_of,
+    without_body,
+)
 from paraph.storage.stores.events.event_deletion import EventDeletion
 from paraph.storage.stores.events.event_keys import is_readable
 from paraph.storage.stores.events.event_move import has_unmoved, move_one, move_some
@@ -270,9 +276,7 @@ class EventStore(EventDeletion):
     async def purge(self, claimed: KeptEvent) -> None:
         """End a claim of an event whose content a removal has destroyed."""
         _log.info("events.purged", count=1, why=_DESTROYED)
-        for events in self._tables_of([claimed]):
-            held = self._is_held(events, claimed)
-            await self._connection.execute(update(events).where(held).values(as_purged(events)))
+        await self._end(claimed, drop_body=True, **PURGED)
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
         """Record the last failed attempt: a dead letter, if the claim still holds."""
@@ -286,15 +290,17 @@ class EventStore(EventDeletion):
         """Release a claim without an attempt: it does not count."""
         await self._end(claimed, attempts=claimed.attempts - 1, next_attempt_at=now)
 
-    async def _end(self, claimed: KeptEvent, **values: Any) -> None:
+    async def _end(self, claimed: KeptEvent, *, drop_body: bool = False, **values: Any) -> None:
         for events in self._tables_of([claimed]):
-            held = self._is_held(events, claimed)
-            await self._connection.execute(update(events).where(held).values(**values))
-
-    def _is_held(self, events: Table, claimed: KeptEvent) -> ColumnElement[bool]:
-        """Build the condition that a row is this event, and that this claim still holds."""
-        this = self._are(events, [claimed])
-        return and_(this, events.c.attempts == claimed.attempts, events.c.status == _RECEIVED)
+            await self._connection.execute(
+                update(events)
+                .where(
+                    self._are(events, [claimed]),
+                    events.c.attempts == claimed.attempts,
+                    events.c.status == _RECEIVED,
+                )
+                .values(values | without_body(events) if drop_body else values)
+            )
 
     def _tables_of(self, claimed: Sequence[KeptEvent]) -> tuple[Table, ...]:
         """Return the tables in which claimed events may be."""

@@ -21,6 +21,8 @@ from paraph.zoom.events import parse_kept_event
 BODY = "events.body"
 # In the column `failure`: a removal has destroyed the content.
 PURGED_FAILURE = "purged"
+# An event that ended because its content is destroyed.
+PURGED = {"status": EventStatus.FORWARDED.value, "failure": PURGED_FAILURE}
 
 
 def column_of(user_ids: Sequence[str] | None) -> str | None:
@@ -53,5 +55,4 @@ def without_body(events: Table) -> dict[str, Any]:
 
 def as_purged(events: Table) -> dict[str, Any]:
     """Return the values of an UPDATE that ends events whose content a removal has destroyed."""
-    ended = {"status": EventStatus.FORWARDED.value, "failure": PURGED_FAILURE}
-    return without_body(events) | ended
+    return without_body(events) | PURGED
